@@ -1,0 +1,39 @@
+# Two commands for everyone: `make demo` and `make test`. Both set themselves up on a machine
+# that has nothing but Python 3.11+ and pip.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+.PHONY: demo test check format models clean
+
+demo: .venv/installed
+	$(BIN)/spectrum demo
+
+test: .venv/developed
+	$(MAKE) check
+	$(BIN)/pytest
+
+# Everything about the source that needs no run of it.
+check: .venv/developed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/developed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Some systems ship Python without ensurepip; virtualenv, from pip, carries its own.
+.venv/bin/python:
+	$(PYTHON) -m venv .venv || { rm -rf .venv; $(PYTHON) -m pip install --target .venv-bootstrap virtualenv && PYTHONPATH=.venv-bootstrap $(PYTHON) -m virtualenv .venv && rm -rf .venv-bootstrap; }
+
+.venv/installed: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/developed: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv .venv-bootstrap build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,234 @@
+"""From folders to a searchable index: survey, decode, encode, record, publish. Resumable."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from indexer.catalogue import Catalogue
+from indexer.errors import LibraryBusyError
+from indexer.formats import IMAGE_SUFFIXES
+from indexer.images import (
+    DECODER_VERSION,
+    Limits,
+    UnreadableImageError,
+    content_hash,
+    read_file,
+)
+from indexer.pipeline import Flow, encoded_batches
+from indexer.records import EncodedFile, FailedFile, RecognisedFile, SpaceRow
+from indexer.spaces import open_store, space_of, synchronise
+from indexer.survey import Survey, compare, refuse_lost_root
+from indexer.walk import UnreachableFile, walk
+from spectrum.encoders.protocol import Encoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions:
+    """What a user may choose about a run."""
+
+    exclude: tuple[str, ...] = ()
+    """Globs of names, or of paths relative to the root."""
+    hidden: bool = False
+    """Whether names that start with a dot are walked."""
+    retry_failed: bool = False
+    prune: bool = False
+    """Whether files that are gone are deleted from the catalogue, however many they are."""
+    dry_run: bool = False
+    """Only survey."""
+    only: frozenset[str] | None = None
+    """If given, every other file below the roots is passed over, as if it were unchanged."""
+    limits: Limits = field(default_factory=Limits)
+    flow: Flow = field(default_factory=Flow)
+
+
+@dataclass(kw_only=True)
+class BuildReport:
+    """What a run did."""
+
+    encoded: int = 0
+    recognised: int = 0
+    """Moved and copied files, which cost no encoding."""
+    returned: int = 0
+    unchanged: int = 0
+    missing: int = 0
+    deleted: int = 0
+    failed: int = 0
+    """Files that failed in this run."""
+    failed_standing: int = 0
+    """Files below the roots that stand as failed, this run's included."""
+    to_do: int = 0
+    """Files that the survey found new or changed."""
+    interrupted: bool = False
+
+
+class Progress:
+    """Hears how far a run is. This one keeps quiet."""
+
+    def start(self, total: int) -> None:
+        """`total` files are new or changed."""
+
+    def advance(self, n_files: int, n_failed: int) -> None:
+        """Some more are done and stored."""
+
+    def stop_requested(self) -> bool:
+        """Asked between batches; True ends the run early, with everything so far kept."""
+        return False
+
+
+def build(
+    folder: Path,
+    catalogue: Catalogue,
+    roots: Sequence[str],
+    encoder: Encoder,
+    options: BuildOptions,
+    progress: Progress,
+) -> BuildReport:
+    """Brings the library in `folder` up to date with `roots`.
+
+    Raises RootLostError (nothing was changed), LibraryBusyError, LibraryError if the library
+    belongs to another encoder, OSError for a root that was never known and cannot be read.
+    """
+    with only_writer(folder):
+        space = space_of(catalogue, encoder)
+        surveys = [_survey(catalogue, space, root, options) for root in _outermost(roots)]
+        report = BuildReport(
+            unchanged=sum(s.unchanged for s in surveys), to_do=sum(len(s.work) for s in surveys)
+        )
+        if options.dry_run:
+            report.missing = sum(len(s.vanished) for s in surveys)
+            report.returned = sum(len(s.returned) for s in surveys)
+            report.failed = sum(len(s.unreachable) for s in surveys)
+            report.failed_standing = report.failed + sum(s.standing for s in surveys)
+            return report
+        progress.start(report.to_do)
+        for survey in surveys:
+            _apply(catalogue, space, survey, encoder, options, progress, report)
+            if report.interrupted:
+                break
+        synchronise(open_store(folder, space), catalogue, space)
+        report.failed_standing = sum(catalogue.failed_under(s.root) for s in surveys)
+        return report
+
+
+def _survey(catalogue: Catalogue, space: SpaceRow, root: str, options: BuildOptions) -> Survey:
+    known = catalogue.known_under(root, space.id)
+    try:
+        entries = list(
+            walk(root, exclude=options.exclude, hidden=options.hidden, suffixes=IMAGE_SUFFIXES)
+        )
+    except OSError:
+        if not known:
+            raise
+        entries = []
+    if options.only is not None:
+        entries = [entry for entry in entries if entry.path in options.only]
+        known = {path: file for path, file in known.items() if path in options.only}
+    survey = compare(
+        root, entries, known, decoder=DECODER_VERSION, retry_failed=options.retry_failed
+    )
+    if not options.prune:
+        refuse_lost_root(
+            survey,
+            catalogue.roots().get(root),
+            lambda: _count_moved(catalogue, survey, {known[p].size_bytes for p in survey.vanished}),
+        )
+    return survey
+
+
+def _count_moved(catalogue: Catalogue, survey: Survey, sizes: set[int]) -> int:
+    """How many vanished files are among the new ones of their sizes, by content."""
+    moved = set()
+    gone = catalogue.hashes_of(survey.vanished)
+    for file in survey.work:
+        if file.size_bytes in sizes:
+            try:
+                moved.add(content_hash(read_file(file.path, Limits())))
+            except UnreadableImageError:
+                continue  # it will be reported when its turn comes
+    return len(moved & gone)
+
+
+def _apply(
+    catalogue: Catalogue,
+    space: SpaceRow,
+    survey: Survey,
+    encoder: Encoder,
+    options: BuildOptions,
+    progress: Progress,
+    report: BuildReport,
+) -> None:
+    catalogue.set_present(survey.returned, space.id)
+    report.returned += len(survey.returned)
+    if survey.unreachable:
+        catalogue.record([_unreachable(entry) for entry in survey.unreachable], space.id)
+        report.failed += len(survey.unreachable)
+    batches = encoded_batches(
+        survey.work,
+        encoder,
+        is_encoded=lambda hash: catalogue.is_encoded(hash, space.id),
+        limits=options.limits,
+        flow=options.flow,
+    )
+    for batch in batches:
+        catalogue.record(batch, space.id)
+        n_failed = sum(isinstance(outcome, FailedFile) for outcome in batch)
+        report.failed += n_failed
+        report.encoded += sum(isinstance(outcome, EncodedFile) for outcome in batch)
+        report.recognised += sum(isinstance(outcome, RecognisedFile) for outcome in batch)
+        progress.advance(len(batch), n_failed)
+        if progress.stop_requested():
+            # What vanished is left for the next run: a file that moved may not be recorded yet.
+            report.interrupted = True
+            return
+    catalogue.set_missing(survey.vanished, space.id)
+    report.missing += len(survey.vanished)
+    if options.prune:
+        report.deleted += catalogue.delete_missing(survey.root, space.id)
+    if survey.device is not None:
+        catalogue.set_root(survey.root, survey.device)
+
+
+@contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Holds the library's writer lock; LibraryBusyError names the holder if another has it.
+
+    The system gives the lock back when its holder dies, however it dies.
+    """
+    holder = folder / "index.pid"
+    try:
+        with FileLock(folder / "index.lock", timeout=0):
+            holder.write_text(str(os.getpid()))
+            yield
+    except Timeout as error:
+        pid = holder.read_text() if holder.exists() else "unknown"
+        raise LibraryBusyError(
+            f"process {pid} is indexing into {folder}; wait for it, or use another --library"
+        ) from error
+
+
+def _outermost(roots: Iterable[str]) -> list[str]:
+    """Absolute roots in the order given, without those that lie inside another."""
+    absolute = list(dict.fromkeys(os.path.abspath(root) for root in roots))
+    return [
+        root
+        for root in absolute
+        if not any(
+            other != root and os.path.commonpath([root, other]) == other for other in absolute
+        )
+    ]
+
+
+def _unreachable(entry: UnreachableFile) -> FailedFile:
+    return FailedFile(
+        path=entry.path,
+        size_bytes=0,
+        mtime_ns=0,
+        stage="walk",
+        error_class=entry.error_class,
+        message=entry.message,
+        decoder=DECODER_VERSION,
+    )

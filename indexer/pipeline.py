@@ -1,0 +1,195 @@
+"""Read, decode and encode files: decoding in threads, encoding in the caller's, bounded between.
+
+Order is kept, so the same folder gives the same batches in every run.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+
+from indexer.images import (
+    DECODER_VERSION,
+    Limits,
+    UnreadableImageError,
+    content_hash,
+    decode,
+    read_file,
+)
+from indexer.records import EncodedFile, FailedFile, Outcome, RecognisedFile
+from indexer.walk import FoundFile
+from spectrum.encoders.protocol import Encoder, ModelUnavailableError, Pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flow:
+    """How much is in flight at once."""
+
+    batch_size: int = 32
+    """Images per encoding, and per transaction; >= 1. A killed run loses one batch at most."""
+    workers: int = max(2, os.cpu_count() or 2)
+    """Decoding threads; >= 1. Pillow lets go of the interpreter while it decodes."""
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "workers"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+
+    @property
+    def ahead(self) -> int:
+        """Files read but not yet encoded, at most: memory does not grow with the folder."""
+        return 2 * self.batch_size
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedFile:
+    """A decoded image, ready for the encoder."""
+
+    file: FoundFile
+    hash: str
+    width: int
+    height: int
+    format: str
+    pixels: Pixels
+
+
+Step = PreparedFile | RecognisedFile | FailedFile
+
+
+def encoded_batches(
+    files: Sequence[FoundFile],
+    encoder: Encoder,
+    *,
+    is_encoded: Callable[[str], bool],
+    limits: Limits,
+    flow: Flow,
+) -> Iterator[list[Outcome]]:
+    """Yields the outcome of every file, a batch at a time; batches follow the order of `files`.
+
+    `is_encoded` tells by content hash whether a vector is stored already; it is called from
+    several threads. A file that fails is an outcome like any other and harms no companion.
+    """
+
+    def step(file: FoundFile) -> Step:
+        return prepare(file, encoder, is_encoded=is_encoded, limits=limits)
+
+    for steps in _batches(_in_order(step, files, flow), flow.batch_size):
+        outcomes: list[Outcome] = [s for s in steps if not isinstance(s, PreparedFile)]
+        outcomes += encode([s for s in steps if isinstance(s, PreparedFile)], encoder)
+        yield outcomes
+
+
+def prepare(
+    file: FoundFile, encoder: Encoder, *, is_encoded: Callable[[str], bool], limits: Limits
+) -> Step:
+    """Reads a file once: hash, and unless the content is known, decoded and prepared pixels."""
+    try:
+        data = read_file(file.path, limits)
+        hash = content_hash(data)
+        if is_encoded(hash):
+            return RecognisedFile(
+                path=file.path, size_bytes=file.size_bytes, mtime_ns=file.mtime_ns, hash=hash
+            )
+        image = decode(data, limits=limits, side_pixels=encoder.side_pixels)
+    except UnreadableImageError as error:
+        return _failed(file, error.stage, error.error_class, error.message)
+    return PreparedFile(
+        file=file,
+        hash=hash,
+        width=image.width,
+        height=image.height,
+        format=image.format,
+        pixels=encoder.prepare(image.rgb),
+    )
+
+
+def encode(prepared: Sequence[PreparedFile], encoder: Encoder) -> list[EncodedFile | FailedFile]:
+    """Encodes a batch; if that fails, halves it until only the culprits have failed.
+
+    ModelUnavailableError is no fault of an image and passes through.
+    """
+    if not prepared:
+        return []
+    try:
+        vectors = stored_vectors(encoder, [one.pixels for one in prepared])
+    except ModelUnavailableError:
+        raise
+    except Exception as error:  # whatever an inference engine raises, one image must not stop all
+        if len(prepared) == 1:
+            reason = " ".join(str(error).split()) or "the encoder failed"
+            return [_failed(prepared[0].file, "encode", type(error).__name__, reason)]
+        middle = len(prepared) // 2
+        return encode(prepared[:middle], encoder) + encode(prepared[middle:], encoder)
+    return [
+        EncodedFile(
+            path=one.file.path,
+            size_bytes=one.file.size_bytes,
+            mtime_ns=one.file.mtime_ns,
+            hash=one.hash,
+            width=one.width,
+            height=one.height,
+            format=one.format,
+            vector=vector,
+        )
+        for one, vector in zip(prepared, vectors, strict=True)
+    ]
+
+
+def stored_vectors(encoder: Encoder, pixels: Sequence[Pixels]) -> Float32[np.ndarray, "B D"]:
+    """What is stored of an image: F = [semantic; visual], each block of unit length.
+
+    Source: SPECTRUM, reading 4 (one vector, two blocks). Raises ValueError for vectors that are
+    not finite, which no ranking could order.
+    """
+    images = encoder.encode_images(pixels)
+    vectors = np.concatenate([images.semantic, images.visual], axis=1)
+    if not np.isfinite(vectors).all():
+        raise ValueError("the encoder gave a vector that is not finite")
+    return vectors
+
+
+def _in_order(
+    step: Callable[[FoundFile], Step], files: Iterable[FoundFile], flow: Flow
+) -> Iterator[Step]:
+    waiting: deque[Future[Step]] = deque()
+    with ThreadPoolExecutor(flow.workers, thread_name_prefix="decode") as pool:
+        try:
+            for file in files:
+                waiting.append(pool.submit(step, file))
+                if len(waiting) >= flow.ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            # An abandoned run must not decode what it had queued.
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _batches(steps: Iterable[Step], size: int) -> Iterator[list[Step]]:
+    """Cut after `size` images to encode or `size` times 16 other outcomes, whichever is first."""
+    batch: list[Step] = []
+    to_encode = 0
+    for step in steps:
+        batch.append(step)
+        to_encode += isinstance(step, PreparedFile)
+        if to_encode == size or len(batch) == 16 * size:
+            yield batch
+            batch, to_encode = [], 0
+    if batch:
+        yield batch
+
+
+def _failed(file: FoundFile, stage: str, error_class: str, message: str) -> FailedFile:
+    return FailedFile(
+        path=file.path,
+        size_bytes=file.size_bytes,
+        mtime_ns=file.mtime_ns,
+        stage=stage,
+        error_class=error_class,
+        message=message,
+        decoder=DECODER_VERSION,
+    )

@@ -1,0 +1,145 @@
+"""FAISS as a cache of the database's vectors: exact inner product, rebuilt on any doubt.
+
+On disk: `vectors-GENERATION.faiss`, and `manifest.json`, which names it and is replaced last. A
+reader therefore sees the old pair or the new one, whenever the writer was killed.
+"""
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import faiss
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from indexer.vectors.protocol import Capabilities, Neighbours
+
+MANIFEST_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What has to hold for a cache file to be believed."""
+
+    version: int
+    generation: int
+    count: int
+    dimension: int
+    fingerprint: str
+    """Of the space whose vectors these are."""
+    file: str
+    file_bytes: int
+
+
+class FaissStore:
+    """A flat index with the contents' ids. See `indexer.vectors.protocol.VectorStore`."""
+
+    capabilities = Capabilities(exact=True, persistent=True)
+
+    def __init__(self, folder: Path, *, dimension: int, fingerprint: str) -> None:
+        """Opens the cache in `folder` if it can be believed, and starts empty otherwise."""
+        self._folder = folder
+        self._dimension = dimension
+        self._fingerprint = fingerprint
+        self._generation = -1
+        self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
+        self._read()
+
+    @property
+    def generation(self) -> int:
+        """The catalogue's generation that this store shows; -1 before the first."""
+        return self._generation
+
+    def count(self) -> int:
+        """How many vectors are held."""
+        return int(self._index.ntotal)
+
+    def ids(self) -> Int64[np.ndarray, "N"]:
+        """The ids that are held, ascending."""
+        # A copy: the array that FAISS lends is its own memory, which `upsert` moves.
+        return np.sort(faiss.vector_to_array(self._index.id_map))
+
+    def upsert(self, ids: Int64[np.ndarray, "B"], vectors: Float32[np.ndarray, "B D"]) -> None:
+        """Adds vectors; an id that is held already is replaced."""
+        self.delete(ids)
+        self._index.add_with_ids(np.ascontiguousarray(vectors), ids)
+
+    def delete(self, ids: Int64[np.ndarray, "B"]) -> None:
+        """Removes ids; those that are not held are ignored."""
+        if len(ids) and self.count():
+            self._index.remove_ids(ids)
+
+    def search(
+        self,
+        queries: Float32[np.ndarray, "Q D"],
+        k: int,
+        *,
+        among: Int64[np.ndarray, "A"] | None = None,
+    ) -> Neighbours:
+        """The K = min(k, held) best by inner product, only `among` these ids if given."""
+        k = min(k, self.count() if among is None else len(among))
+        if k == 0:
+            none = np.empty((len(queries), 0))
+            return Neighbours(none.astype(np.int64), none.astype(np.float32))
+        chosen = None
+        if among is not None:
+            chosen = faiss.SearchParameters(sel=faiss.IDSelectorBatch(among))
+        similarities, ids = self._index.search(np.ascontiguousarray(queries), k, params=chosen)
+        return Neighbours(ids, similarities)
+
+    def publish(self, generation: int) -> None:
+        """Writes the index beside the present one, then replaces the manifest."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        name = f"vectors-{generation}.faiss"
+        _replace(self._folder / name, faiss.serialize_index(self._index).tobytes())
+        manifest = Manifest(
+            version=MANIFEST_VERSION,
+            generation=generation,
+            count=self.count(),
+            dimension=self._dimension,
+            fingerprint=self._fingerprint,
+            file=name,
+            file_bytes=(self._folder / name).stat().st_size,
+        )
+        _replace(self._folder / "manifest.json", json.dumps(asdict(manifest), indent=1).encode())
+        self._generation = generation
+        for old in self._folder.glob("vectors-*.faiss"):
+            if old.name != name:
+                old.unlink(missing_ok=True)
+
+    def _read(self) -> None:
+        try:
+            manifest = Manifest(**json.loads((self._folder / "manifest.json").read_bytes()))
+            file = self._folder / manifest.file
+            believable = (
+                manifest.version == MANIFEST_VERSION
+                and manifest.dimension == self._dimension
+                and manifest.fingerprint == self._fingerprint
+                and file.stat().st_size == manifest.file_bytes
+            )
+            if not believable:
+                return
+            index = faiss.read_index(str(file))
+        except (OSError, ValueError, TypeError, RuntimeError):
+            # No cache, half a manifest, another version's, a damaged index: start empty, and the
+            # caller fills from the database.
+            return
+        if index.ntotal == manifest.count and index.d == self._dimension:
+            self._index = index
+            self._generation = manifest.generation
+
+
+def _replace(file: Path, data: bytes) -> None:
+    """Writes `file` so that a crash leaves the old bytes or the new, never a part."""
+    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, file)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,150 @@
+"""`spectrum index`: brings a library up to date with folders."""
+
+import signal
+import threading
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retrieval.cli.exits import Exit
+from retrieval.cli.options import EncoderOption, LibraryOption
+
+if TYPE_CHECKING:
+    from indexer.build import BuildOptions, BuildReport
+
+
+def index(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Folders or image files.")],
+    library: LibraryOption = None,
+    encoder: EncoderOption = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", metavar="GLOB", help="Leave out names or paths; repeatable."),
+    ] = None,
+    include_hidden: Annotated[
+        bool, typer.Option("--include-hidden", help="Also names that start with a dot.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be done.")
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try files again that failed before.")
+    ] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Forget files that are gone, however many they are.")
+    ] = False,
+    max_megapixels: Annotated[
+        float,
+        typer.Option(envvar="SPECTRUM_MAX_MEGAPIXELS", metavar="N", help="Refuse larger images."),
+    ] = 200.0,
+    batch_size: Annotated[
+        int, typer.Option("--batch-size", "-b", envvar="SPECTRUM_BATCH_SIZE", metavar="N", min=1)
+    ] = 32,
+    workers: Annotated[
+        int | None,
+        typer.Option(envvar="SPECTRUM_WORKERS", metavar="N", min=1, help="Decoding threads."),
+    ] = None,
+) -> None:
+    """Index folders: new, changed and moved pictures are found, the rest is not opened.
+
+    Ctrl-C keeps what is done; the next run goes on from there.
+    """
+    from indexer.build import BuildOptions
+    from indexer.images import Limits
+    from indexer.pipeline import Flow
+
+    options = BuildOptions(
+        exclude=tuple(exclude or ()),
+        hidden=include_hidden,
+        retry_failed=retry_failed,
+        prune=prune,
+        dry_run=dry_run,
+        limits=Limits(pixels=int(max_megapixels * 1e6)),
+        flow=Flow(batch_size=batch_size, **({"workers": workers} if workers else {})),
+    )
+    report = index_with_progress(paths, library, encoder, options)
+    _summarise(report, dry_run)
+    if report.interrupted:
+        raise typer.Exit(Exit.INTERRUPTED)
+    if report.failed_standing:
+        raise typer.Exit(Exit.SOME_FAILED)
+
+
+def index_with_progress(
+    paths: list[str],
+    library: Path | None,
+    encoder: str | None,
+    options: "BuildOptions",
+) -> "BuildReport":
+    """Runs the build with a progress bar on stderr; the first Ctrl-C asks it to stop."""
+    from retrieval.cli.progress import BarProgress
+    from retrieval.library import Library
+
+    with (
+        Library.open(library, encoder=encoder) as opened,
+        _Interruption() as interruption,
+        BarProgress("indexing", interruption.requested.is_set) as progress,
+    ):
+        return opened.index(*paths, options=options, progress=progress)
+
+
+class _Interruption:
+    """Turns the first SIGINT or SIGTERM into a request; a second one acts at once."""
+
+    def __init__(self) -> None:
+        self.requested = threading.Event()
+
+    def __enter__(self) -> "_Interruption":
+        self._before = {
+            number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.requested.set()
+        for known, handler in self._before.items():
+            signal.signal(known, handler)
+
+
+def _summarise(report: "BuildReport", dry_run: bool) -> None:
+    from retrieval.cli.output import note
+
+    if dry_run:
+        counts = {
+            "to index": report.to_do,
+            "unchanged": report.unchanged,
+            "returned": report.returned,
+            "missing": report.missing,
+            "unreadable": report.failed_standing,
+        }
+        note("dry run: " + _counted(counts, always="to index"))
+        return
+    counts = {
+        "indexed": report.encoded,
+        "recognised": report.recognised,
+        "returned": report.returned,
+        "unchanged": report.unchanged,
+        "missing": report.missing,
+        "deleted": report.deleted,
+    }
+    note(_counted(counts, always="indexed"))
+    if report.failed_standing:
+        files = "file" if report.failed_standing == 1 else "files"
+        note(f"{report.failed_standing} {files} failed: see 'spectrum status --failed'")
+    if report.interrupted:
+        note("interrupted: what is done is saved; run the same command again to go on")
+
+
+def _counted(counts: dict[str, int], *, always: str) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count or name == always)

@@ -1,0 +1,109 @@
+"""`spectrum search`: words, images, and both, added and subtracted."""
+
+import itertools
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from retrieval.cli.exits import Exit
+from retrieval.cli.options import (
+    EncoderOption,
+    ExitStatusOption,
+    ExplainOption,
+    Format,
+    FormatOption,
+    LibraryOption,
+    NulOption,
+    PathsOnlyOption,
+    TopOption,
+    chosen_format,
+)
+
+# What a single dash may start and still be an option: one letter, or -t with its number.
+SHORT_OPTION = re.compile(r"-([a-zA-Z0]|t\d+)")
+TAKES_VALUE = {"-t", "--top", "-l", "--library", "--encoder", "--format", "--image", "-i"}
+TAKES_TERM = {"-a": "+", "--add": "+", "-s": "-", "--subtract": "-", "--sub": "-"}
+
+
+def separate_terms(arguments: list[str]) -> list[str]:
+    """Rewrites a command line so that `-dog` and `- dog` are terms, not options.
+
+    Signed terms are moved behind `--`, in order with the others. `--add X` and `--subtract X`,
+    which users of rclip know, are `+X` and `-X`. Short options cannot be joined (`-ft 5`): a dash
+    with several letters is a word to subtract.
+    """
+    options: list[str] = []
+    terms: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        name, equals, value = argument.partition("=")
+        if argument == "--":
+            terms.extend(rest)
+        elif argument in ("+", "-"):
+            terms.append(argument + next(rest, ""))
+        elif name in TAKES_TERM and (equals or argument in TAKES_TERM):
+            terms.append(TAKES_TERM[name] + (value if equals else next(rest, "")))
+        elif argument in TAKES_VALUE:
+            options += [argument, *itertools.islice(rest, 1)]
+        elif argument.startswith("--") or SHORT_OPTION.fullmatch(argument):
+            options.append(argument)
+        else:
+            terms.append(argument)
+    return [*options, "--", *terms]
+
+
+class SearchCommand(TyperCommand):
+    """A command whose terms may start with a dash."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, separate_terms(args))
+
+
+def search(
+    terms: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TERM]...",
+            help="Words; ./image.jpg; +words or -words; 2:words for a weight. Bare words that"
+            " follow one another are one text.",
+            show_default=False,
+        ),
+    ] = None,
+    top: TopOption = 10,
+    image: Annotated[
+        Path | None,
+        typer.Option("--image", "-i", metavar="FILE", help="An image to resemble, as ./FILE is."),
+    ] = None,
+    paths_only: PathsOnlyOption = False,
+    format: FormatOption = Format.TABLE,
+    nul: NulOption = False,
+    explain: ExplainOption = False,
+    exit_status: ExitStatusOption = False,
+    no_indexing: Annotated[
+        bool, typer.Option("--no-indexing", "-n", hidden=True, help="As rclip has it: no effect.")
+    ] = False,
+    library: LibraryOption = None,
+    encoder: EncoderOption = None,
+) -> None:
+    """Find pictures: in words, like an image, or both.
+
+    Also +WORDS, -WORDS, or --add WORDS and --subtract WORDS, any number of times.
+    """
+    from retrieval.cli.output import write_answer
+    from retrieval.library import Library
+    from retrieval.query import ImagePart, Query, QueryError, parse_terms
+
+    parts = parse_terms(terms).parts if terms else ()
+    if image is not None:
+        if not image.expanduser().is_file():
+            raise QueryError(f"{image} is no file: check the path given to --image")
+        parts = (*parts, ImagePart(image=str(image)))
+    query = Query(parts=parts)
+    with Library.open(library, encoder=encoder, create=False) as opened:
+        answer = opened.search(query, top=top)
+    write_answer(answer, chosen_format(format, paths_only, nul), nul=nul, explain=explain)
+    if exit_status and not answer.hits:
+        raise typer.Exit(Exit.NO_MATCH)

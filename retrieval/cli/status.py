@@ -1,0 +1,97 @@
+"""`spectrum status`: how a library stands, and which files it could not take."""
+
+import csv
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from retrieval.cli.options import Format, FormatOption, LibraryOption, NulOption
+
+if TYPE_CHECKING:
+    from retrieval.library import LibraryStatus
+
+
+def status(
+    failed: Annotated[
+        bool, typer.Option("--failed", help="List files that could not be indexed, with reasons.")
+    ] = False,
+    missing: Annotated[
+        bool, typer.Option("--missing", help="List files that were there and are gone.")
+    ] = False,
+    format: FormatOption = Format.TABLE,
+    nul: NulOption = False,
+    library: LibraryOption = None,
+) -> None:
+    """Show how the library stands."""
+    from retrieval.library import Library
+
+    with Library.open(library, create=False) as opened:
+        if failed:
+            rows = [asdict(row) for row in opened.failures()]
+            _write_rows(rows, ["path", "stage", "error_class", "message"], format, nul)
+        elif missing:
+            gone = [{"path": path, "since": since} for path, since in opened.catalogue.missing()]
+            _write_rows(gone, ["path", "since"], format, nul)
+        else:
+            _write_status(opened.status(), format)
+
+
+def _write_status(status: "LibraryStatus", format: Format) -> None:
+    from rich.table import Table
+
+    from retrieval.cli.output import json_text, printed, shown
+
+    if format is not Format.TABLE:
+        print(json_text(asdict(status)))
+        return
+    encoder = status.encoder
+    rows = {
+        "library": shown(status.folder),
+        "size": f"{status.bytes / 1e6:.1f} MB",
+        "encoder": f"{encoder.name} ({encoder.weights_hash[:8]})" if encoder else "none yet",
+        "folders": "\n".join(shown(root) for root in status.roots) or "none yet",
+        "pictures": f"{status.images:,} in {status.present:,} files",
+        "missing": f"{status.missing:,}",
+        "deleted": f"{status.deleted:,}",
+        "failed": f"{status.failed:,}",
+    }
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(name, value)
+    printed(table)
+
+
+def _write_rows(rows: list[dict[str, Any]], columns: list[str], format: Format, nul: bool) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from retrieval.cli.output import json_text, printed, shown, write_paths
+
+    plain = [{key: _plain(value) for key, value in row.items()} for row in rows]
+    if nul or format is Format.PATHS:
+        write_paths([row["path"] for row in rows], nul=nul)
+    elif format is Format.JSON:
+        print(json_text(plain))
+    elif format is Format.JSONL:
+        for row in plain:
+            print(json.dumps(row))
+    elif format is Format.CSV:
+        writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({**row, "path": shown(row["path"])} for row in plain)
+    else:
+        table = Table(box=None, pad_edge=False)
+        for column in columns:
+            table.add_column(column.replace("error_class", "error"), overflow="fold")
+        for row in plain:
+            table.add_row(*(escape(shown(str(row[column]))) for column in columns))
+        printed(table)
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int) else value.isoformat(timespec="seconds")
