@@ -19,12 +19,13 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
+def _version(asked: bool) -> bool:
     if asked:
         from importlib.metadata import version
 
         print(f"spectrum {version('spectrum-retrieval')}")
         raise typer.Exit
+    return asked
 
 
 @app.callback()
@@ -72,7 +73,8 @@ def _reported(error: Exception) -> int:
     if hasattr(error, "format_message"):  # Typer's own: a flag it does not know, a wrong value
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "spectrum"
-        return _say(f"{error.format_message()} Try '{command} --help'.", Exit.USAGE)
+        what = error.format_message().rstrip(".")
+        return _say(f"{what}; see '{command} --help'", Exit.USAGE)
     if os.environ.get("SPECTRUM_DEBUG"):
         raise error
     code = exit_of(error)

@@ -34,6 +34,7 @@ class BarProgress(Progress):
         self._stop_requested = stop_requested
         self._what = what
         self._n_failed = 0
+        console = Console(stderr=True)
         self._bar = RichProgress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -41,7 +42,8 @@ class BarProgress(Progress):
             MofNCompleteColumn(),
             RateColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=console,
+            disable=not console.is_terminal,
             transient=True,
             expand=True,
         )
