@@ -1,4 +1,4 @@
-"""A library follows its folders: new, unchanged, changed, moved, copied, gone and returned files."""
+"""A library follows its folders: new, unchanged, changed, moved, copied, gone, returned files."""
 
 import os
 import shutil
@@ -157,7 +157,7 @@ def test_a_folder_that_never_was_is_an_error(library: Library, tmp_path: Path) -
 def test_the_middle_one_fails_and_its_companions_keep_their_own_vectors(
     tmp_path: Path, paint: Paint
 ) -> None:
-    """The fault an indexer really has: after a failure, rows and vectors slip against each other."""
+    """The fault an indexer really has: after a failure, rows and vectors slip apart."""
 
     class Fragile(ColourEncoder):
         def encode_images(self, pixels, *, tokens=False):  # type: ignore[no-untyped-def]
