@@ -10,7 +10,7 @@ not there                      present, failed     vanished
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from indexer.errors import RootLostError
@@ -44,7 +44,7 @@ class Survey:
 
 def compare(
     root: str,
-    entries: Iterable[FoundFile | UnreachableFile],
+    entries: Sequence[FoundFile | UnreachableFile],
     known: dict[str, KnownFile],
     *,
     decoder: str,
@@ -82,6 +82,8 @@ def compare(
         else:
             returned.append(entry.path)
     alive = [path for path, file in known.items() if file.state in ("present", "failed")]
+    # Nothing is known of files below a folder that cannot be entered: they stay as they were.
+    shut = tuple(f"{e.path}/" for e in entries if isinstance(e, UnreachableFile))
     return Survey(
         root=root,
         device=_device(root),
@@ -92,7 +94,7 @@ def compare(
         work=work,
         returned=returned,
         unreachable=unreachable,
-        vanished=[path for path in alive if path not in seen],
+        vanished=[path for path in alive if path not in seen and not path.startswith(shut)],
     )
 
 

@@ -87,6 +87,12 @@ def test_what_cannot_be_reached_is_reported_once() -> None:
     assert other.unreachable == [entry]
 
 
+def test_files_below_a_folder_that_cannot_be_entered_stay_as_they_were() -> None:
+    entry = UnreachableFile(path="/r/album", error_class="PermissionError", message="denied")
+    before = {"/r/album/a": known(), "/r/album2/b": known()}
+    assert survey([entry], before).vanished == ["/r/album2/b"]
+
+
 def lost(root: Path, n_known: int, n_vanished: int, n_found: int) -> Survey:
     return Survey(
         root=str(root),
