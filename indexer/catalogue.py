@@ -1,5 +1,6 @@
 """Every question that is asked of the library's database, each a named method. Owns the engine."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from jaxtyping import Float32, Int64
 from sqlalchemy import ColumnElement, Engine, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from indexer.database import connect
+from indexer.database import connect, plain_errors, writing
 from indexer.records import (
     EncodedFile,
     FailedFile,
@@ -31,10 +32,15 @@ T = TypeVar("T")
 
 
 class Catalogue:
-    """A library's database. Transactions are short: none is open while anything is encoded."""
+    """A library's database. Transactions are short: none is open while anything is encoded.
+
+    Every method raises LibraryBusyError if another process keeps the database locked, and
+    LibraryError if the database can be used no more: a full disk, a damaged file.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._writer = writing(engine)
 
     @classmethod
     def open(cls, file: Path) -> "Catalogue":
@@ -49,21 +55,28 @@ class Catalogue:
         self._engine.dispose()
 
     @contextmanager
-    def _transaction(self) -> Iterator[Session]:
-        with Session(self._engine) as session, session.begin():
+    def _reading(self) -> Iterator[Session]:
+        """Everything read within it is of one moment."""
+        with plain_errors(self._engine), Session(self._engine) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        """Everything written within it is kept, or none of it."""
+        with plain_errors(self._engine), Session(self._writer) as session, session.begin():
             yield session
 
     # Spaces -------------------------------------------------------------------------------------
 
     def space(self) -> SpaceRow | None:
         """The library's space, or None while nothing was ever indexed."""
-        with self._transaction() as session:
+        with self._reading() as session:
             row = session.scalar(select(Space).order_by(Space.id).limit(1))
             return None if row is None else _space_row(row)
 
     def add_space(self, identity: EncoderIdentity) -> SpaceRow:
-        """Makes the space of an encoder, empty, at generation 0."""
-        with self._transaction() as session:
+        """Makes the space of an encoder, empty."""
+        with self._writing() as session:
             row = Space(
                 fingerprint=identity.fingerprint,
                 encoder=identity.name,
@@ -72,7 +85,7 @@ class Catalogue:
                 semantic_dimension=identity.semantic_dimension,
                 visual_dimension=identity.visual_dimension,
                 licence=identity.licence,
-                generation=0,
+                generation=_later(0),
                 created_at=_now(),
             )
             session.add(row)
@@ -80,8 +93,8 @@ class Catalogue:
             return _space_row(row)
 
     def generation(self, space_id: int) -> int:
-        """Grows whenever the set of searchable vectors changes."""
-        with self._transaction() as session:
+        """Grows whenever the set of searchable vectors changes; no other catalogue repeats it."""
+        with self._reading() as session:
             return session.scalars(select(Space.generation).where(Space.id == space_id)).one()
 
     # Files --------------------------------------------------------------------------------------
@@ -107,7 +120,7 @@ class Catalogue:
             )
             .where(_at_or_below(root))
         )
-        with self._transaction() as session:
+        with self._reading() as session:
             return {
                 path: KnownFile(
                     size_bytes=size,
@@ -130,13 +143,13 @@ class Catalogue:
             .join(Content, Content.id == StoredVector.content_id)
             .where(Content.hash == hash, StoredVector.space_id == space_id)
         )
-        with self._transaction() as session:
+        with self._reading() as session:
             return session.scalar(query) is not None
 
     def hashes_of(self, paths: Sequence[str]) -> set[str]:
         """The content hashes that the catalogue holds for these paths."""
         found: set[str] = set()
-        with self._transaction() as session:
+        with self._reading() as session:
             for some in _chunks(paths):
                 query = select(Content.hash).join(Location).where(Location.path.in_(some))
                 found.update(session.scalars(query))
@@ -144,7 +157,7 @@ class Catalogue:
 
     def record(self, outcomes: Sequence[Outcome], space_id: int) -> None:
         """Stores a batch, vectors and rows in one transaction: all of it is kept, or none."""
-        with self._transaction() as session:
+        with self._writing() as session:
             for outcome in outcomes:
                 location = _location(session, outcome)
                 if isinstance(outcome, FailedFile):
@@ -166,7 +179,7 @@ class Catalogue:
 
     def set_missing(self, paths: Sequence[str], space_id: int) -> None:
         """Marks files that are gone; a failure of a file that is gone is forgotten."""
-        with self._transaction() as session:
+        with self._writing() as session:
             for some in _chunks(paths):
                 session.execute(
                     delete(Location).where(Location.path.in_(some), Location.state == "failed")
@@ -178,7 +191,7 @@ class Catalogue:
 
         Returns how many files were deleted.
         """
-        with self._transaction() as session:
+        with self._writing() as session:
             gone = session.execute(
                 update(Location)
                 .where(Location.state == "missing", _at_or_below(root))
@@ -194,7 +207,7 @@ class Catalogue:
     def _set_states(self, paths: Sequence[str], state: str, space_id: int) -> None:
         if not paths:
             return
-        with self._transaction() as session:
+        with self._writing() as session:
             for some in _chunks(paths):
                 session.execute(
                     update(Location)
@@ -207,14 +220,14 @@ class Catalogue:
 
     def roots(self) -> dict[str, int]:
         """Folder -> device number when it was last walked."""
-        with self._transaction() as session:
+        with self._reading() as session:
             return {
                 path: device for path, device in session.execute(select(Root.path, Root.device))
             }
 
     def set_root(self, path: str, device: int) -> None:
         """Remembers that a folder was walked just now."""
-        with self._transaction() as session:
+        with self._writing() as session:
             root = session.scalar(select(Root).where(Root.path == path)) or Root(path=path)
             root.device, root.walked_at = device, _now()
             session.add(root)
@@ -229,33 +242,46 @@ class Catalogue:
             .where(StoredVector.space_id == space_id, StoredVector.content_id.in_(present))
             .order_by(StoredVector.content_id)
         )
-        with self._transaction() as session:
+        with self._reading() as session:
             return np.fromiter(session.scalars(query), dtype=np.int64)
 
     def vectors(self, ids: Int64[np.ndarray, "N"], space: SpaceRow) -> Float32[np.ndarray, "N D"]:
         """The stored vectors of these contents, in the order asked; KeyError if one has none."""
+        held, vectors = self.held_vectors(ids, space)
+        if len(held) < len(ids):
+            raise KeyError(min(set(ids.tolist()) - set(held.tolist())))
+        return vectors
+
+    def held_vectors(
+        self, ids: Int64[np.ndarray, "N"], space: SpaceRow
+    ) -> tuple[Int64[np.ndarray, "M"], Float32[np.ndarray, "M D"]]:
+        """Those of the contents that have a vector, in the order asked, and their vectors.
+
+        For callers whose ids are a moment old: another process may have pruned some since.
+        """
         rows: dict[int, bytes] = {}
-        with self._transaction() as session:
+        with self._reading() as session:
             for some in _chunks(ids.tolist()):
                 query = select(StoredVector.content_id, StoredVector.base).where(
                     StoredVector.space_id == space.id, StoredVector.content_id.in_(some)
                 )
                 rows.update((id, base) for id, base in session.execute(query))
-        flat = np.frombuffer(b"".join(rows[id] for id in ids.tolist()), dtype="<f4")
-        return flat.reshape(len(ids), space.identity.dimension).astype(np.float32, copy=False)
+        held = np.array([id for id in ids.tolist() if id in rows], dtype=np.int64)
+        flat = np.frombuffer(b"".join(rows[id] for id in held.tolist()), dtype="<f4")
+        vectors = flat.reshape(len(held), space.identity.dimension)
+        return held, vectors.astype(np.float32, copy=False)
 
     def vector_blocks(
         self, ids: Int64[np.ndarray, "N"], space: SpaceRow
     ) -> Iterator[tuple[Int64[np.ndarray, "B"], Float32[np.ndarray, "B D"]]]:
-        """The same in blocks, so that memory does not grow with the library."""
+        """`held_vectors` in blocks, so that memory does not grow with the library."""
         for start in range(0, len(ids), VECTORS_PER_BLOCK):
-            some = ids[start : start + VECTORS_PER_BLOCK]
-            yield some, self.vectors(some, space)
+            yield self.held_vectors(ids[start : start + VECTORS_PER_BLOCK], space)
 
     def paths_of(self, ids: Sequence[int]) -> dict[int, list[str]]:
         """Content -> its present files, in order of path."""
         paths: dict[int, list[str]] = {id: [] for id in ids}
-        with self._transaction() as session:
+        with self._reading() as session:
             for some in _chunks(list(ids)):
                 query = (
                     select(Location.content_id, Location.path)
@@ -269,7 +295,7 @@ class Catalogue:
     def ids_of_paths(self, paths: Sequence[str]) -> dict[str, int]:
         """Path -> content, for those that are present."""
         found: dict[str, int] = {}
-        with self._transaction() as session:
+        with self._reading() as session:
             for some in _chunks(paths):
                 query = select(Location.path, Location.content_id).where(
                     Location.path.in_(some), Location.state == "present"
@@ -279,13 +305,13 @@ class Catalogue:
 
     def id_of_hash(self, hash: str) -> int | None:
         """The content with this hash, or None."""
-        with self._transaction() as session:
+        with self._reading() as session:
             return session.scalar(select(Content.id).where(Content.hash == hash))
 
     def hashes(self, ids: Sequence[int]) -> dict[int, str]:
         """Content -> hash of its bytes."""
         found: dict[int, str] = {}
-        with self._transaction() as session:
+        with self._reading() as session:
             for some in _chunks(list(ids)):
                 query = select(Content.id, Content.hash).where(Content.id.in_(some))
                 found.update((id, hash) for id, hash in session.execute(query))
@@ -296,19 +322,19 @@ class Catalogue:
     def state_counts(self) -> dict[str, int]:
         """State -> number of files."""
         query = select(Location.state, func.count()).group_by(Location.state)
-        with self._transaction() as session:
+        with self._reading() as session:
             return {state: count for state, count in session.execute(query)}
 
     def failed_under(self, root: str) -> int:
         """How many files at or below `root` stand as failed."""
         query = select(func.count()).where(Location.state == "failed", _at_or_below(root))
-        with self._transaction() as session:
+        with self._reading() as session:
             return session.scalars(query).one()
 
     def failures(self) -> list[FailureRow]:
         """Every file that stands as failed, with its reason, in order of path."""
         query = select(Location.path, Failure).join(Failure).order_by(Location.path)
-        with self._transaction() as session:
+        with self._reading() as session:
             return [
                 FailureRow(
                     path=path,
@@ -328,7 +354,7 @@ class Catalogue:
             .where(Location.state == "missing")
             .order_by(Location.path)
         )
-        with self._transaction() as session:
+        with self._reading() as session:
             return [(path, since) for path, since in session.execute(query)]
 
 
@@ -413,6 +439,14 @@ def _store_vector(
 
 
 def _grow(session: Session, space_id: int) -> None:
-    session.execute(
-        update(Space).where(Space.id == space_id).values(generation=Space.generation + 1)
-    )
+    space = session.get_one(Space, space_id)
+    space.generation = _later(space.generation)
+
+
+def _later(generation: int) -> int:
+    """A greater number, from the clock: milliseconds since 1970.
+
+    A plain counter would come back in a catalogue that was restored from a backup or begun anew,
+    and the cache of the other one would be believed.
+    """
+    return max(generation + 1, time.time_ns() // 1_000_000)

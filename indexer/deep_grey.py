@@ -28,12 +28,23 @@ def eight_bit_grey(
         if transparent is not None and 0 <= transparent <= SIXTEEN_BITS:
             table[transparent] = 255
         return np.asarray(table[values])
-    grey = values.astype(np.float64)
-    finite = grey[np.isfinite(grey)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    if values.dtype.kind == "f":
+        finite = np.isfinite(values)
+        low = float(np.min(values, where=finite, initial=np.inf))
+        high = float(np.max(values, where=finite, initial=-np.inf))
+    else:
+        low, high = float(values.min()), float(values.max())
+    if low > high:  # not one finite value
+        low, high = 0.0, 1.0
     ranges = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (65535.0,)
     held = [greatest for greatest in ranges if low >= 0 and high <= greatest]
     low, high = (0.0, held[0]) if held else (low, high)
-    span = max(high - low, np.finfo(np.float64).tiny)
-    scaled = (np.clip(grey, low, high) - low) * 255 / span
-    return np.asarray(np.rint(np.nan_to_num(scaled, nan=0.0)), dtype=np.uint8)
+    scale = 255 / max(high - low, float(np.finfo(np.float32).tiny))
+    # In place, in single precision: a scan of 200 megapixels must not take ten gigabytes.
+    grey = values.astype(np.float32)
+    np.clip(grey, low, high, out=grey)
+    grey *= scale
+    grey -= low * scale
+    np.nan_to_num(grey, copy=False, nan=0.0)
+    np.rint(grey, out=grey)
+    return np.clip(grey, 0, 255, out=grey).astype(np.uint8)
