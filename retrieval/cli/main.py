@@ -74,6 +74,8 @@ def _reported(error: Exception) -> int:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "spectrum"
         what = error.format_message().rstrip(".")
+        if not what:  # no command was given, and the help is on the screen already
+            return Exit.USAGE
         return _say(f"{what}; see '{command} --help'", Exit.USAGE)
     if os.environ.get("SPECTRUM_DEBUG"):
         raise error

@@ -66,7 +66,7 @@ def search(
     terms: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[TERM]...",
+            metavar="TERM",
             help="Words; ./image.jpg; +words or -words; 2:words for a weight. Bare words that"
             " follow one another are one text.",
             show_default=False,
