@@ -68,4 +68,5 @@ def composed_query(
     Similarities between images spread several times wider than those between a text and images
     (the modality gap), so without sigma an image part would drown the words beside it.
     """
-    return ((weights / spread) @ queries.astype(np.float64)).astype(np.float32)
+    composed: Float64[np.ndarray, "D"] = (weights / spread) @ queries.astype(np.float64)
+    return composed.astype(np.float32)

@@ -33,20 +33,24 @@ def load_encoder(name: str) -> Encoder:
     Raises ModelUnavailableError if the family is unknown or the model's files are not here.
     """
     family, _, model = name.partition(":")
+    encoder: Encoder
     # Each family is imported on demand: torch takes seconds, and the embedded encoder needs none.
     if family == "embedded":
         from spectrum.encoders.embedded import EmbeddedEncoder
 
-        return EmbeddedEncoder(model or None)
-    if family == "open_clip" and model:
+        encoder = EmbeddedEncoder(model or None)
+    elif family == "open_clip" and model:
         from spectrum.encoders.openclip import OpenClipEncoder
 
-        return OpenClipEncoder(model)
-    if family == "hf" and model:
+        encoder = OpenClipEncoder(model)
+    elif family == "hf" and model:
         from spectrum.encoders.huggingface import HuggingFaceEncoder
 
-        return HuggingFaceEncoder(model)
-    raise ModelUnavailableError(
-        f"unknown encoder '{name}': use 'embedded', 'open_clip:ARCH/PRETRAINED_OR_PATH'"
-        " or 'hf:ID_OR_DIR'"
-    )
+        encoder = HuggingFaceEncoder(model)
+    else:
+        raise ModelUnavailableError(
+            f"unknown encoder '{name}': use 'embedded', 'open_clip:ARCH/PRETRAINED_OR_PATH'"
+            " or 'hf:ID_OR_DIR'"
+        )
+    _ = encoder.identity  # files that are not here are told of now, not in the middle of a run
+    return encoder

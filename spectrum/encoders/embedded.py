@@ -1,0 +1,160 @@
+"""The encoder that ships with the package: a small image tower and a small text tower."""
+
+import json
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from spectrum.encoders.protocol import (
+    EncodedImages,
+    EncoderIdentity,
+    ModelUnavailableError,
+    Pixels,
+    RgbImage,
+)
+from spectrum.encoders.runtime import OnnxModel
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+SHIPPED = Path(__file__).resolve().parent.parent / "weights"
+TEXT_BATCH = 64
+"""Texts of one length that are computed together; more gain nothing and take memory."""
+
+
+class EmbeddedEncoder:
+    """Photographs and texts to vectors, by ONNX Runtime, without torch and without a download.
+
+    `model` is a folder that holds image_tower.onnx, text_tower.onnx, tokenizer.json and
+    identity.json; without it the package's own are used. `threads` limits the threads of one
+    computation; 0 leaves them to ONNX Runtime. Raises ModelUnavailableError where a file is
+    absent or unreadable: identity.json at once, the others at the first encoding.
+    """
+
+    def __init__(self, model: str | None = None, *, threads: int = 0) -> None:
+        self.folder = SHIPPED if model is None else Path(model)
+        self._name = "embedded" if model is None else f"embedded:{model}"
+        self._said = self._read_identity()
+        self._image_tower = OnnxModel(self.folder / "image_tower.onnx", threads=threads)
+        self._text_tower = OnnxModel(self.folder / "text_tower.onnx", threads=threads)
+        self._lock = threading.Lock()
+
+    def _read_identity(self) -> dict[str, Any]:
+        path = self.folder / "identity.json"
+        try:
+            said = json.loads(path.read_text(encoding="utf-8"))
+            # Asked for here, so that a half-written file is found now and not in a search.
+            self._identity = EncoderIdentity(
+                name=self._name,
+                weights_hash=str(said["weights_hash"]),
+                preprocessing=str(said["preprocessing"]),
+                semantic_dimension=int(said["semantic_dimension"]),
+                visual_dimension=int(said["visual_dimension"]),
+                licence=str(said["licence"]),
+            )
+            self._side_pixels = int(said["side_pixels"])
+            self._visual_weight = float(said["visual_weight"])
+        except OSError as error:
+            raise ModelUnavailableError(
+                f"{path}: {error.strerror}; an embedded encoder's folder holds identity.json"
+            ) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelUnavailableError(
+                f"{path}: not an encoder's identity ({error!r}); export the model again"
+            ) from error
+        return dict(said)
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """What its vectors can be compared with."""
+        return self._identity
+
+    @property
+    def side_pixels(self) -> int:
+        """224: the side of the square that the image tower sees."""
+        return self._side_pixels
+
+    @property
+    def visual_weight(self) -> float:
+        """The visual block's share in an image query, as fitted after training."""
+        return self._visual_weight
+
+    def prepare(self, image: RgbImage) -> UInt8[np.ndarray, "side side 3"]:
+        """The whole frame squashed to a square. Raises ValueError for an image without pixels."""
+        from PIL import Image
+
+        if 0 in image.shape:
+            raise ValueError(
+                f"an image of {image.shape[1]} x {image.shape[0]} pixels shows nothing"
+            )
+        size = (self.side_pixels, self.side_pixels)
+        # Shrinking by whole factors first is several times faster and changes no vector visibly.
+        shrunk = Image.fromarray(np.ascontiguousarray(image)).resize(
+            size, Image.Resampling.BILINEAR, reducing_gap=2.0
+        )
+        return np.asarray(shrunk)
+
+    def encode_images(self, pixels: Sequence[Pixels], *, tokens: bool = False) -> EncodedImages:
+        """Semantic and visual vectors of prepared images, and the 7 x 7 x 1280 grid if asked for.
+
+        One image at a time: that is faster here than batches, and no vector can then depend on
+        its companions.
+        """
+        names = ["semantic", "visual", *(["tokens"] if tokens else [])]
+        made = [self._image_tower.run(names, image[None]) for image in pixels]
+        if not made:
+            return self._nothing(tokens=tokens)
+        semantic, visual, *grids = (np.concatenate(parts) for parts in zip(*made, strict=True))
+        # The graph keeps channels first; the protocol has them last.
+        grid = grids[0].transpose(0, 2, 3, 1) if tokens else None
+        return EncodedImages(semantic=semantic, visual=visual, tokens=grid)
+
+    def _nothing(self, *, tokens: bool) -> EncodedImages:
+        rows, columns, channels = (int(side) for side in self._said["token_grid"])
+        return EncodedImages(
+            semantic=np.empty((0, self.identity.semantic_dimension), dtype=np.float32),
+            visual=np.empty((0, self.identity.visual_dimension), dtype=np.float32),
+            tokens=np.empty((0, rows, columns, channels), dtype=np.float32) if tokens else None,
+        )
+
+    def encode_texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "B S"]:
+        """Semantic vectors of texts. Case, accents and closing punctuation change nothing."""
+        vectors = np.empty((len(texts), self.identity.semantic_dimension), dtype=np.float32)
+        by_length: dict[int, list[int]] = {}
+        encodings = self._tokenizer.encode_batch(list(texts)) if texts else []
+        for number, encoding in enumerate(encodings):
+            by_length.setdefault(len(encoding.ids), []).append(number)
+        # Texts of one length need no padding, so a companion cannot change a vector.
+        for numbers in by_length.values():
+            for start in range(0, len(numbers), TEXT_BATCH):
+                rows = numbers[start : start + TEXT_BATCH]
+                token_ids = np.array([encodings[row].ids for row in rows], dtype=np.int64)
+                (vectors[rows],) = self._text_tower.run(["semantic"], token_ids)
+        return vectors
+
+    @cached_property
+    def _loaded_tokenizer(self) -> "Tokenizer":
+        from tokenizers import Tokenizer
+
+        path = self.folder / "tokenizer.json"
+        if not path.is_file():
+            raise ModelUnavailableError(
+                f"{path}: no such file; install the package again or name another folder"
+            )
+        try:
+            return Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises nothing narrower
+            said = str(error).splitlines()[0]
+            raise ModelUnavailableError(
+                f"{path}: not a readable tokenizer ({said}); get the file again"
+            ) from error
+
+    @property
+    def _tokenizer(self) -> "Tokenizer":
+        with self._lock:
+            return self._loaded_tokenizer
