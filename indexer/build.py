@@ -1,6 +1,7 @@
 """From folders to a searchable index: survey, decode, encode, record, publish. Resumable."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from indexer.catalogue import Catalogue
-from indexer.errors import LibraryBusyError
+from indexer.errors import LibraryBusyError, LibraryError
 from indexer.formats import IMAGE_SUFFIXES
 from indexer.images import (
     DECODER_VERSION,
@@ -90,7 +91,8 @@ def build(
     """Brings the library in `folder` up to date with `roots`.
 
     Raises RootLostError (nothing was changed), LibraryBusyError, LibraryError if the library
-    belongs to another encoder, OSError for a root that was never known and cannot be read.
+    belongs to another encoder or its disk is full, OSError for a root that cannot be read.
+    Whatever is raised, the batches that were recorded stay, and the next run goes on from there.
     """
     with only_writer(folder):
         space = space_of(catalogue, encoder)
@@ -109,9 +111,20 @@ def build(
             _apply(catalogue, space, survey, encoder, options, progress, report)
             if report.interrupted:
                 break
-        synchronise(open_store(folder, space), catalogue, space)
+        _publish(folder, catalogue, space)
         report.failed_standing = sum(catalogue.failed_under(s.root) for s in surveys)
         return report
+
+
+def _publish(folder: Path, catalogue: Catalogue, space: SpaceRow) -> None:
+    try:
+        synchronise(open_store(folder, space), catalogue, space)
+    except OSError as error:
+        raise LibraryError(
+            f"the pictures are indexed, but {error.filename or folder} cannot be written"
+            f" ({error.strerror or error}), so every search has to load them anew: see that its"
+            " disk has room and may be written to, then run the same command again"
+        ) from error
 
 
 def _survey(catalogue: Catalogue, space: SpaceRow, root: str, options: BuildOptions) -> Survey:
@@ -120,10 +133,10 @@ def _survey(catalogue: Catalogue, space: SpaceRow, root: str, options: BuildOpti
         entries = list(
             walk(root, exclude=options.exclude, hidden=options.hidden, suffixes=IMAGE_SUFFIXES)
         )
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         if not known:
             raise
-        entries = []
+        entries = []  # gone, which only --prune may believe; other errors say nothing of the files
     if options.only is not None:
         entries = [entry for entry in entries if entry.path in options.only]
         known = {path: file for path, file in known.items() if path in options.only}
@@ -204,15 +217,17 @@ def only_writer(folder: Path) -> Iterator[None]:
             holder.write_text(str(os.getpid()))
             yield
     except Timeout as error:
-        pid = holder.read_text() if holder.exists() else "unknown"
+        pid = holder.read_text() if holder.exists() else ""
         raise LibraryBusyError(
-            f"process {pid} is indexing into {folder}; wait for it, or use another --library"
+            f"process {pid or 'unknown'} is indexing into {folder}; wait for it, or use another"
+            " --library"
         ) from error
 
 
 def _outermost(roots: Iterable[str]) -> list[str]:
     """Absolute roots in the order given, without those that lie inside another."""
-    absolute = list(dict.fromkeys(os.path.abspath(root) for root in roots))
+    # "//x" is "/x" on every system of today, though POSIX, and so abspath, keeps the two apart.
+    absolute = list(dict.fromkeys(re.sub("^//", "/", os.path.abspath(root)) for root in roots))
     return [
         root
         for root in absolute

@@ -245,6 +245,12 @@ class Catalogue:
         with self._reading() as session:
             return np.fromiter(session.scalars(query), dtype=np.int64)
 
+    def ids_added_after(self, generation: int) -> set[int]:
+        """Contents that no cache of this generation can know, though it may know their ids."""
+        moment = datetime.fromtimestamp(generation / 1000, UTC)
+        with self._reading() as session:
+            return set(session.scalars(select(Content.id).where(Content.added_at > moment)))
+
     def vectors(self, ids: Int64[np.ndarray, "N"], space: SpaceRow) -> Float32[np.ndarray, "N D"]:
         """The stored vectors of these contents, in the order asked; KeyError if one has none."""
         held, vectors = self.held_vectors(ids, space)

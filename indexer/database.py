@@ -18,6 +18,9 @@ CATALOGUE_FILE = "catalogue.sqlite"
 BUSY_TIMEOUT_SECONDS = 30
 """How long a reader or writer waits for another process's short transaction."""
 
+SMALLEST_PAGE_BYTES = 512
+"""Of SQLite."""
+
 
 def connect(file: Path) -> Engine:
     """An engine on the SQLite catalogue `file`, which is made or migrated first if need be.
@@ -30,6 +33,7 @@ def connect(file: Path) -> Engine:
     event.listen(engine, "connect", _set_up)
     event.listen(engine, "begin", _begin)
     try:
+        _refuse_remnant(file)
         with plain_errors(engine):
             _migrate(engine, file)
     except BaseException:
@@ -67,14 +71,24 @@ def _plain(error: DatabaseError, file: str) -> LibraryError | LibraryBusyError:
             " it, then run the same command again"
         )
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        return LibraryError(
-            f"cannot open the catalogue {file}: {error.orig}; restore it from a backup, or delete"
-            " the library's folder and index again"
-        )
+        return _damaged(file, str(error.orig))
     return LibraryError(
         f"cannot use the catalogue {file}: {error.orig}; see that its disk has room and may be"
         " written to, then run the same command again: what was done is kept"
     )
+
+
+def _damaged(file: object, reason: str) -> LibraryError:
+    return LibraryError(
+        f"cannot open the catalogue {file}: {reason}; restore it from a backup, or delete the"
+        " library's folder and index again"
+    )
+
+
+def _refuse_remnant(file: Path) -> None:
+    # SQLite takes a file that is shorter than its smallest page for an empty one, and fills it.
+    if file.is_file() and 0 < file.stat().st_size < SMALLEST_PAGE_BYTES:
+        raise _damaged(file, "file is not a database")
 
 
 def _set_up(connection: Any, _record: Any) -> None:

@@ -97,13 +97,19 @@ def prepare(
         image = decode(data, limits=limits, side_pixels=encoder.side_pixels)
     except UnreadableImageError as error:
         return _failed(file, error.stage, error.error_class, error.message)
+    try:
+        pixels = encoder.prepare(image.rgb)
+    except ModelUnavailableError:
+        raise
+    except Exception as error:  # as in `encode`
+        return _not_encoded(file, error)
     return PreparedFile(
         file=file,
         hash=hash,
         width=image.width,
         height=image.height,
         format=image.format,
-        pixels=encoder.prepare(image.rgb),
+        pixels=pixels,
     )
 
 
@@ -120,8 +126,7 @@ def encode(prepared: Sequence[PreparedFile], encoder: Encoder) -> list[EncodedFi
         raise
     except Exception as error:  # whatever an inference engine raises, one image must not stop all
         if len(prepared) == 1:
-            reason = " ".join(str(error).split()) or "the encoder failed"
-            return [_failed(prepared[0].file, "encode", type(error).__name__, reason)]
+            return [_not_encoded(prepared[0].file, error)]
         middle = len(prepared) // 2
         return encode(prepared[:middle], encoder) + encode(prepared[middle:], encoder)
     return [
@@ -143,10 +148,13 @@ def stored_vectors(encoder: Encoder, pixels: Sequence[Pixels]) -> Float32[np.nda
     """What is stored of an image: F = [semantic; visual], each block of unit length.
 
     Source: SPECTRUM, reading 4 (one vector, two blocks). Raises ValueError for vectors that are
-    not finite, which no ranking could order.
+    not finite, which no ranking could order, and for others than the encoder promised.
     """
     images = encoder.encode_images(pixels)
     vectors = np.concatenate([images.semantic, images.visual], axis=1)
+    promised = (len(pixels), encoder.identity.dimension)
+    if vectors.shape != promised:
+        raise ValueError(f"the encoder gave vectors of shape {vectors.shape}, not {promised}")
     if not np.isfinite(vectors).all():
         raise ValueError("the encoder gave a vector that is not finite")
     return vectors
@@ -181,6 +189,11 @@ def _batches(steps: Iterable[Step], size: int) -> Iterator[list[Step]]:
             batch, to_encode = [], 0
     if batch:
         yield batch
+
+
+def _not_encoded(file: FoundFile, error: Exception) -> FailedFile:
+    reason = " ".join(str(error).split()) or "the encoder failed"
+    return _failed(file, "encode", type(error).__name__, reason)
 
 
 def _failed(file: FoundFile, stage: str, error_class: str, message: str) -> FailedFile:

@@ -56,11 +56,19 @@ def open_store(folder: Path, space: SpaceRow) -> VectorStore:
 
 
 def synchronise(store: VectorStore, catalogue: Catalogue, space: SpaceRow) -> None:
-    """Makes the store show what the database holds, and publishes it, if it is behind."""
+    """Makes the store show what the database holds, and publishes it, if it is behind.
+
+    Raises OSError if it cannot be published; the store shows what the database holds all the same.
+    """
     generation = catalogue.generation(space.id)
     if store.generation == generation:
         return
+    if store.generation > generation:
+        store.delete(store.ids())  # the catalogue was restored from a backup
     wanted, held = set(catalogue.searchable_ids(space.id).tolist()), set(store.ids().tolist())
+    if held:
+        # Of an older catalogue in this place: its pictures had these numbers before.
+        held -= catalogue.ids_added_after(store.generation)
     store.delete(_ids(held - wanted))
     for ids, vectors in catalogue.vector_blocks(_ids(wanted - held), space):
         store.upsert(ids, vectors)

@@ -1,8 +1,9 @@
 """The story of a query: encode each part, compose, fetch candidates, score exactly, name files."""
 
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
@@ -24,12 +25,15 @@ from spectrum.encoders.protocol import Encoder
 # Candidates beyond those asked for, so that exact scores may reorder them at the border.
 OVER_FETCH = 50
 
+# Far above the rounding of a float32 inner product of unit vectors, far below what anyone sees.
+ROUNDING = 1e-5
+
 # Enough to know a standard deviation to about 2 %.
 SPREAD_SAMPLE = 2_000
 
 
 class Searcher:
-    """Answers queries over one space with that space's own encoder."""
+    """Answers queries over one space with that space's own encoder; any number of threads."""
 
     def __init__(
         self, catalogue: Catalogue, store: VectorStore, space: SpaceRow, encoder: Encoder
@@ -38,6 +42,7 @@ class Searcher:
         self._store = store
         self._space = space
         self._encoder = encoder
+        self._store_lock = threading.Lock()
 
     def search(self, query: Query, *, top: int, without_hash: str | None = None) -> Answer:
         """The `top` best pictures; `without_hash` leaves one content out.
@@ -46,20 +51,44 @@ class Searcher:
         """
         seconds: dict[str, float] = {}
         with _timed(seconds, "open"):
-            synchronise(self._store, self._catalogue, self._space)
+            self._synchronise()
         with _timed(seconds, "encode"):
             parts = np.stack([self._part_vector(part) for part in query.parts])
         with _timed(seconds, "compose"):
             vector = self._composed(query, parts)
         with _timed(seconds, "search"):
-            found = self._store.search(vector[None], top + OVER_FETCH)
-            ids = found.ids[0]
+            ids = self._candidates(vector, top if without_hash is None else top + 1)
             if without_hash is not None:
                 hashes = self._catalogue.hashes(ids.tolist())
-                ids = ids[[hashes[id] != without_hash for id in ids.tolist()]]
+                ids = ids[[hashes.get(id) != without_hash for id in ids.tolist()]]
         with _timed(seconds, "score"):
             hits = self._hits(ids, vector, parts, top)
-        return Answer(hits=hits, n_searched=self._store.count(), seconds=seconds)
+        with self._store_lock:
+            n_searched = self._store.count()
+        return Answer(hits=hits, n_searched=n_searched, seconds=seconds)
+
+    def _synchronise(self) -> None:
+        # A cache that cannot be written makes the next start slower, and this answer no worse:
+        # the store is right in memory, and `spectrum index` says what is wrong with the disk.
+        with self._store_lock, suppress(OSError):
+            synchronise(self._store, self._catalogue, self._space)
+
+    def _candidates(self, vector: Float32[np.ndarray, "D"], n: int) -> Int64[np.ndarray, "C"]:
+        """The contents among which the exactly best `n` are, whatever the store does with ties.
+
+        Goes on until the last one is plainly less similar than the n-th. Otherwise, of many equal
+        ones, the store would choose others for 5 results than for 15.
+        """
+        k = n + OVER_FETCH
+        margin = ROUNDING * max(1.0, float(np.linalg.norm(vector)))
+        while True:
+            with self._store_lock:
+                found = self._store.search(vector[None], k)
+            ids, similarities = found.ids[0], found.similarities[0]
+            if len(ids) < k or similarities[-1] < similarities[n - 1] - margin:
+                held: Int64[np.ndarray, "C"] = ids[ids >= 0]
+                return held
+            k *= 2
 
     def _part_vector(self, part: Part) -> Float32[np.ndarray, "D"]:
         visual = self._space.identity.visual_dimension
@@ -78,10 +107,12 @@ class Searcher:
     ) -> Float32[np.ndarray, "D"]:
         weights = np.array([part.weight for part in query.parts])
         if len(parts) == 1:
-            return parts[0] if weights[0] > 0 else -parts[0]
-        ids = self._store.ids()
+            only: Float32[np.ndarray, "D"] = parts[0] if weights[0] > 0 else -parts[0]
+            return only
+        with self._store_lock:
+            ids = self._store.ids()
         step = max(1, len(ids) // SPREAD_SAMPLE)
-        sample = self._catalogue.vectors(ids[::step], self._space)
+        _, sample = self._catalogue.held_vectors(ids[::step], self._space)
         return composed_query(parts, weights, similarity_spread(parts, sample))
 
     def _hits(
@@ -91,16 +122,19 @@ class Searcher:
         parts: Float32[np.ndarray, "P D"],
         top: int,
     ) -> tuple[Hit, ...]:
-        stored = self._catalogue.vectors(ids, self._space)
+        # Another process may have pruned some of them since the store was synchronised.
+        ids, stored = self._catalogue.held_vectors(ids, self._space)
         similarities = exact_similarities(stored, vector[None])[:, 0]
-        order = np.lexsort((ids, -similarities))[:top]
+        order = np.lexsort((ids, -similarities))
         by_part = exact_similarities(stored, parts)
-        paths = self._catalogue.paths_of(ids[order].tolist())
+        paths = self._catalogue.paths_of(ids.tolist())
         hits: list[Hit] = []
         for index in order.tolist():
             files = paths[int(ids[index])]
+            if len(hits) == top:
+                break
             if not files:
-                continue  # it went missing since the store was synchronised
+                continue  # it went missing
             hits.append(
                 Hit(
                     rank=len(hits) + 1,

@@ -6,7 +6,10 @@ reader therefore sees the old pair or the new one, whenever the writer was kille
 
 import json
 import os
-import tempfile
+import time
+import uuid
+import zlib
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,6 +20,9 @@ from jaxtyping import Float32, Int64
 from indexer.vectors.protocol import Capabilities, Neighbours
 
 MANIFEST_VERSION = 1
+
+LEFTOVER_SECONDS = 3600
+"""A temporary file of this age is a killed publisher's, not one that is being written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +37,8 @@ class Manifest:
     """Of the space whose vectors these are."""
     file: str
     file_bytes: int
+    file_crc32: int
+    """FAISS trusts the lengths that a file claims, so a damaged one may not get as far as FAISS."""
 
 
 class FaissStore:
@@ -91,9 +99,11 @@ class FaissStore:
 
     def publish(self, generation: int) -> None:
         """Writes the index beside the present one, then replaces the manifest."""
+        self._generation = generation
         self._folder.mkdir(parents=True, exist_ok=True)
         name = f"vectors-{generation}.faiss"
-        _replace(self._folder / name, faiss.serialize_index(self._index).tobytes())
+        data = faiss.serialize_index(self._index).data
+        _replace(self._folder / name, data)
         manifest = Manifest(
             version=MANIFEST_VERSION,
             generation=generation,
@@ -101,13 +111,22 @@ class FaissStore:
             dimension=self._dimension,
             fingerprint=self._fingerprint,
             file=name,
-            file_bytes=(self._folder / name).stat().st_size,
+            file_bytes=len(data),
+            file_crc32=zlib.crc32(data),
         )
         _replace(self._folder / "manifest.json", json.dumps(asdict(manifest), indent=1).encode())
-        self._generation = generation
-        for old in self._folder.glob("vectors-*.faiss"):
-            if old.name != name:
-                old.unlink(missing_ok=True)
+        self._sweep(name)
+
+    def _sweep(self, published: str) -> None:
+        """Removes older indexes, and what killed publishers left behind."""
+        leftover = time.time() - LEFTOVER_SECONDS
+        with suppress(OSError):  # what stays is waste, not harm
+            for old in self._folder.glob("vectors-*.faiss"):
+                if old.name != published:
+                    old.unlink(missing_ok=True)
+            for old in self._folder.glob(".*.part"):
+                if old.stat().st_mtime < leftover:
+                    old.unlink(missing_ok=True)
 
     def _read(self) -> None:
         try:
@@ -115,9 +134,11 @@ class FaissStore:
             file = self._folder / manifest.file
             believable = (
                 manifest.version == MANIFEST_VERSION
+                and type(manifest.generation) is int
                 and manifest.dimension == self._dimension
                 and manifest.fingerprint == self._fingerprint
                 and file.stat().st_size == manifest.file_bytes
+                and _crc32(file) == manifest.file_crc32
             )
             if not believable:
                 return
@@ -131,15 +152,24 @@ class FaissStore:
             self._generation = manifest.generation
 
 
-def _replace(file: Path, data: bytes) -> None:
+def _crc32(file: Path) -> int:
+    crc = 0
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            crc = zlib.crc32(block, crc)
+    return crc
+
+
+def _replace(file: Path, data: bytes | memoryview) -> None:
     """Writes `file` so that a crash leaves the old bytes or the new, never a part."""
-    descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
+    temporary = file.with_name(f".{file.name}-{uuid.uuid4().hex}.part")
     try:
-        with os.fdopen(descriptor, "wb") as stream:
+        with temporary.open("xb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, file)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise

@@ -27,7 +27,10 @@ class Capabilities:
 
 @runtime_checkable
 class VectorStore(Protocol):
-    """Ids are content ids; vectors are float32 rows of one dimension."""
+    """Ids are content ids; vectors are float32 rows of one dimension.
+
+    Not for several threads at once: `retrieval.searcher` lets them in one by one.
+    """
 
     @property
     def generation(self) -> int:
@@ -46,7 +49,7 @@ class VectorStore(Protocol):
         ...
 
     def upsert(self, ids: Int64[np.ndarray, "B"], vectors: Float32[np.ndarray, "B D"]) -> None:
-        """Adds vectors; an id that is held already is replaced."""
+        """Adds vectors of distinct ids; an id that is held already is replaced."""
         ...
 
     def delete(self, ids: Int64[np.ndarray, "B"]) -> None:
@@ -60,9 +63,16 @@ class VectorStore(Protocol):
         *,
         among: Int64[np.ndarray, "A"] | None = None,
     ) -> Neighbours:
-        """The K = min(k, held) best by inner product, only `among` these ids if given."""
+        """The K = min(k, held) best by inner product, only `among` these ids if given.
+
+        Which of several equally similar ones are among the K is the store's choice, but always
+        the same while nothing changes.
+        """
         ...
 
     def publish(self, generation: int) -> None:
-        """Makes the present state the one that later openers see, all at once."""
+        """Makes the present state the one that later openers see, all at once.
+
+        Raises OSError if that cannot be written; this store shows `generation` all the same.
+        """
         ...
