@@ -174,6 +174,8 @@ def _apply(
     progress: Progress,
     report: BuildReport,
 ) -> None:
+    if survey.device is not None:
+        catalogue.set_root(survey.root, survey.device)
     catalogue.set_present(survey.returned, space.id)
     report.returned += len(survey.returned)
     if survey.unreachable:
@@ -201,8 +203,6 @@ def _apply(
     report.missing += len(survey.vanished)
     if options.prune:
         report.deleted += catalogue.delete_missing(survey.root, space.id)
-    if survey.device is not None:
-        catalogue.set_root(survey.root, survey.device)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Every question that is asked of the library's database, each a named method. Owns the engine."""
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,6 +19,17 @@ from indexer.records import (
     KnownFile,
     Outcome,
     SpaceRow,
+)
+from indexer.rows import (
+    add_content,
+    grow,
+    later,
+    location_of,
+    now,
+    record_failure,
+    set_state,
+    space_row,
+    store_vector,
 )
 from indexer.schema import Content, Failure, Location, Root, Space, StoredVector
 from spectrum.encoders.protocol import EncoderIdentity
@@ -72,7 +82,7 @@ class Catalogue:
         """The library's space, or None while nothing was ever indexed."""
         with self._reading() as session:
             row = session.scalar(select(Space).order_by(Space.id).limit(1))
-            return None if row is None else _space_row(row)
+            return None if row is None else space_row(row)
 
     def add_space(self, identity: EncoderIdentity) -> SpaceRow:
         """Makes the space of an encoder, empty."""
@@ -85,12 +95,12 @@ class Catalogue:
                 semantic_dimension=identity.semantic_dimension,
                 visual_dimension=identity.visual_dimension,
                 licence=identity.licence,
-                generation=_later(0),
-                created_at=_now(),
+                generation=later(0),
+                created_at=now(),
             )
             session.add(row)
             session.flush()
-            return _space_row(row)
+            return space_row(row)
 
     def generation(self, space_id: int) -> int:
         """Grows whenever the set of searchable vectors changes; no other catalogue repeats it."""
@@ -159,19 +169,19 @@ class Catalogue:
         """Stores a batch, vectors and rows in one transaction: all of it is kept, or none."""
         with self._writing() as session:
             for outcome in outcomes:
-                location = _location(session, outcome)
+                location = location_of(session, outcome)
                 if isinstance(outcome, FailedFile):
-                    _record_failure(session, location, outcome)
+                    record_failure(session, location, outcome)
                     continue
                 content = session.scalar(select(Content).where(Content.hash == outcome.hash))
                 if isinstance(outcome, EncodedFile):
-                    content = content or _add_content(session, outcome)
-                    _store_vector(session, space_id, content.id, outcome.vector)
+                    content = content or add_content(session, outcome)
+                    store_vector(session, space_id, content.id, outcome.vector)
                 assert content is not None  # recognised files were looked up by this hash
-                _set_state(location, "present")
+                set_state(location, "present")
                 location.content_id = content.id
                 session.execute(delete(Failure).where(Failure.location_id == location.id))
-            _grow(session, space_id)
+            grow(session, space_id)
 
     def set_present(self, paths: Sequence[str], space_id: int) -> None:
         """Marks files that came back unchanged."""
@@ -195,13 +205,13 @@ class Catalogue:
             gone = session.execute(
                 update(Location)
                 .where(Location.state == "missing", _at_or_below(root))
-                .values(state="deleted", content_id=None, changed_at=_now())
+                .values(state="deleted", content_id=None, changed_at=now())
             )
             held = select(Location.content_id).where(Location.content_id.is_not(None))
             orphans = select(Content.id).where(Content.id.not_in(held))
             session.execute(delete(StoredVector).where(StoredVector.content_id.in_(orphans)))
             session.execute(delete(Content).where(Content.id.not_in(held)))
-            _grow(session, space_id)
+            grow(session, space_id)
             return int(gone.rowcount)  # type: ignore[attr-defined]
 
     def _set_states(self, paths: Sequence[str], state: str, space_id: int) -> None:
@@ -212,9 +222,9 @@ class Catalogue:
                 session.execute(
                     update(Location)
                     .where(Location.path.in_(some))
-                    .values(state=state, changed_at=_now())
+                    .values(state=state, changed_at=now())
                 )
-            _grow(session, space_id)
+            grow(session, space_id)
 
     # Roots --------------------------------------------------------------------------------------
 
@@ -229,7 +239,7 @@ class Catalogue:
         """Remembers that a folder was walked just now."""
         with self._writing() as session:
             root = session.scalar(select(Root).where(Root.path == path)) or Root(path=path)
-            root.device, root.walked_at = device, _now()
+            root.device, root.walked_at = device, now()
             session.add(root)
 
     # Vectors ------------------------------------------------------------------------------------
@@ -364,10 +374,6 @@ class Catalogue:
             return [(path, since) for path, since in session.execute(query)]
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 def _at_or_below(root: str) -> ColumnElement[bool]:
     """Paths that are `root` or start with `root/`, as a range that the index on paths serves."""
     stem = root.rstrip("/")
@@ -380,79 +386,3 @@ def _at_or_below(root: str) -> ColumnElement[bool]:
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
     for start in range(0, len(items), IDS_PER_STATEMENT):
         yield items[start : start + IDS_PER_STATEMENT]
-
-
-def _space_row(row: Space) -> SpaceRow:
-    identity = EncoderIdentity(
-        name=row.encoder,
-        weights_hash=row.weights_hash,
-        preprocessing=row.preprocessing,
-        semantic_dimension=row.semantic_dimension,
-        visual_dimension=row.visual_dimension,
-        licence=row.licence,
-    )
-    return SpaceRow(
-        id=row.id, identity=identity, fingerprint=row.fingerprint, generation=row.generation
-    )
-
-
-def _location(session: Session, outcome: Outcome) -> Location:
-    location = session.scalar(select(Location).where(Location.path == outcome.path))
-    if location is None:
-        location = Location(path=outcome.path, state="", changed_at=_now())
-        session.add(location)
-    location.size_bytes, location.mtime_ns = outcome.size_bytes, outcome.mtime_ns
-    if not location.state:
-        _set_state(location, "failed" if isinstance(outcome, FailedFile) else "present")
-    session.flush()
-    return location
-
-
-def _set_state(location: Location, state: str) -> None:
-    if location.state != state:
-        location.state, location.changed_at = state, _now()
-
-
-def _record_failure(session: Session, location: Location, failed: FailedFile) -> None:
-    _set_state(location, "failed")
-    location.content_id = None
-    row = session.get(Failure, location.id) or Failure(location_id=location.id, attempts=0)
-    row.stage, row.error_class, row.message = failed.stage, failed.error_class, failed.message
-    row.decoder, row.attempts, row.failed_at = failed.decoder, row.attempts + 1, _now()
-    session.add(row)
-
-
-def _add_content(session: Session, file: EncodedFile) -> Content:
-    content = Content(
-        hash=file.hash,
-        width=file.width,
-        height=file.height,
-        format=file.format,
-        added_at=_now(),
-    )
-    session.add(content)
-    session.flush()
-    return content
-
-
-def _store_vector(
-    session: Session, space_id: int, content_id: int, vector: Float32[np.ndarray, "D"]
-) -> None:
-    # Two copies of one new picture may be encoded in one batch: the first vector stays.
-    if session.get(StoredVector, (space_id, content_id)) is None:
-        base = vector.astype("<f4").tobytes()
-        session.add(StoredVector(space_id=space_id, content_id=content_id, base=base))
-
-
-def _grow(session: Session, space_id: int) -> None:
-    space = session.get_one(Space, space_id)
-    space.generation = _later(space.generation)
-
-
-def _later(generation: int) -> int:
-    """A greater number, from the clock: milliseconds since 1970.
-
-    A plain counter would come back in a catalogue that was restored from a backup or begun anew,
-    and the cache of the other one would be believed.
-    """
-    return max(generation + 1, time.time_ns() // 1_000_000)

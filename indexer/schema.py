@@ -124,7 +124,7 @@ class Space(Table):
     semantic_dimension: Mapped[int]
     visual_dimension: Mapped[int]
     licence: Mapped[str] = mapped_column(Text)
-    generation: Mapped[int]
+    generation: Mapped[int] = mapped_column(BigInteger)
     """Grows whenever the set of searchable vectors changes; caches are stamped with it."""
     created_at: Mapped[datetime] = mapped_column(UtcTime)
 

@@ -12,8 +12,8 @@ class Hit:
     path: str
     """A file that holds it; undecodable bytes are surrogates, as Python's os module has them."""
     similarity: float
-    """Higher is closer. One part: a cosine. Several: the weighted sum of their similarities, each
-    in units of its spread over the collection."""
+    """Higher is closer. One part: a cosine. Several: the weighted mean of their standard scores
+    over the collection, so that 0 is an average picture."""
     image_id: int
     """The picture's number in the library."""
     copies: tuple[str, ...] = ()

@@ -15,9 +15,10 @@ from indexer.vectors.protocol import VectorStore
 from retrieval.answer import Answer, Hit
 from retrieval.query import ImagePart, Part, Query
 from retrieval.ranking.composition import (
+    composed_level,
     composed_query,
     image_query,
-    similarity_spread,
+    similarity_moments,
     text_query,
 )
 from spectrum.encoders.protocol import Encoder
@@ -55,14 +56,14 @@ class Searcher:
         with _timed(seconds, "encode"):
             parts = np.stack([self._part_vector(part) for part in query.parts])
         with _timed(seconds, "compose"):
-            vector = self._composed(query, parts)
+            vector, level = self._composed(query, parts)
         with _timed(seconds, "search"):
             ids = self._candidates(vector, top if without_hash is None else top + 1)
             if without_hash is not None:
                 hashes = self._catalogue.hashes(ids.tolist())
                 ids = ids[[hashes.get(id) != without_hash for id in ids.tolist()]]
         with _timed(seconds, "score"):
-            hits = self._hits(ids, vector, parts, top)
+            hits = self._hits(ids, vector, level, parts, top)
         with self._store_lock:
             n_searched = self._store.count()
         return Answer(hits=hits, n_searched=n_searched, seconds=seconds)
@@ -104,27 +105,29 @@ class Searcher:
 
     def _composed(
         self, query: Query, parts: Float32[np.ndarray, "P D"]
-    ) -> Float32[np.ndarray, "D"]:
+    ) -> tuple[Float32[np.ndarray, "D"], float]:
+        """The vector to search with, and what is taken off every similarity."""
         weights = np.array([part.weight for part in query.parts])
         if len(parts) == 1:
-            only: Float32[np.ndarray, "D"] = parts[0] if weights[0] > 0 else -parts[0]
-            return only
+            return (parts[0] if weights[0] > 0 else -parts[0]), 0.0
         with self._store_lock:
             ids = self._store.ids()
         step = max(1, len(ids) // SPREAD_SAMPLE)
         _, sample = self._catalogue.held_vectors(ids[::step], self._space)
-        return composed_query(parts, weights, similarity_spread(parts, sample))
+        moments = similarity_moments(parts, sample)
+        return composed_query(parts, weights, moments), composed_level(weights, moments)
 
     def _hits(
         self,
         ids: Int64[np.ndarray, "N"],
         vector: Float32[np.ndarray, "D"],
+        level: float,
         parts: Float32[np.ndarray, "P D"],
         top: int,
     ) -> tuple[Hit, ...]:
         # Another process may have pruned some of them since the store was synchronised.
         ids, stored = self._catalogue.held_vectors(ids, self._space)
-        similarities = exact_similarities(stored, vector[None])[:, 0]
+        similarities = exact_similarities(stored, vector[None])[:, 0] - level
         order = np.lexsort((ids, -similarities))
         by_part = exact_similarities(stored, parts)
         paths = self._catalogue.paths_of(ids.tolist())

@@ -16,7 +16,9 @@ def demo(
         Path | None,
         typer.Argument(metavar="[DIR]", help="Where to put it; by default the cache directory."),
     ] = None,
-    scenes: Annotated[int, typer.Option(min=10, max=500, metavar="N", help="Pictures to render.")] = 300,
+    scenes: Annotated[
+        int, typer.Option(min=10, max=500, metavar="N", help="Pictures to render.")
+    ] = 300,
     encoder: EncoderOption = None,
 ) -> None:
     """Render a few hundred pictures, index them, search, and measure the search. No download."""

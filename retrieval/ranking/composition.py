@@ -5,6 +5,7 @@ similarity here is an inner product with F, so a query of several parts is still
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -39,34 +40,46 @@ def image_query(
     return np.concatenate(blocks).astype(np.float32)
 
 
-def similarity_spread(
-    queries: Float32[np.ndarray, "P D"], sample: Float32[np.ndarray, "N D"]
-) -> Float64[np.ndarray, "P"]:
-    """The standard deviation of each part's similarities over a sample of the collection.
+class Moments(NamedTuple):
+    """How each part's similarities lie over the collection."""
 
-    1 where it cannot be told: fewer than two samples, or all alike.
-    """
+    mean: Float64[np.ndarray, "P"]
+    spread: Float64[np.ndarray, "P"]
+    """Standard deviation; 1 where it cannot be told: fewer than two pictures, or all alike."""
+
+
+def similarity_moments(
+    queries: Float32[np.ndarray, "P D"], sample: Float32[np.ndarray, "N D"]
+) -> Moments:
+    """Mean and standard deviation of each part's similarities over a sample of the collection."""
     if len(sample) < 2:
-        return np.ones(len(queries))
-    spread = (queries.astype(np.float64) @ sample.T.astype(np.float64)).std(axis=1)
-    known: Float64[np.ndarray, "P"] = np.where(spread > 1e-9, spread, 1.0)
-    return known
+        return Moments(np.zeros(len(queries)), np.ones(len(queries)))
+    similarities = queries.astype(np.float64) @ sample.T.astype(np.float64)
+    spread = similarities.std(axis=1)
+    return Moments(similarities.mean(axis=1), np.where(spread > 1e-9, spread, 1.0))
 
 
 def composed_query(
-    queries: Float32[np.ndarray, "P D"],
-    weights: Float64[np.ndarray, "P"],
-    spread: Float64[np.ndarray, "P"],
+    queries: Float32[np.ndarray, "P D"], weights: Float64[np.ndarray, "P"], moments: Moments
 ) -> Float32[np.ndarray, "D"]:
-    r"""q = sum_p w_p q_p / sigma_p: parts that weigh what their weights say.
+    r"""q = sum_p w_p q_p / sigma_p / sum_p |w_p|: parts that weigh what their weights say.
 
-        here      shape   meaning
-        queries   P D     q_p, one vector per part
-        weights   P       w_p, negative for what is unwanted
-        spread    P       sigma_p, standard deviation of the part's similarities
+        here             shape   meaning
+        queries          P D     q_p, one vector per part
+        weights          P       w_p, negative for what is unwanted
+        moments.spread   P       sigma_p, standard deviation of the part's similarities
 
     Similarities between images spread several times wider than those between a text and images
     (the modality gap), so without sigma an image part would drown the words beside it.
     """
-    composed: Float64[np.ndarray, "D"] = (weights / spread) @ queries.astype(np.float64)
+    shares = weights / moments.spread / np.abs(weights).sum()
+    composed: Float64[np.ndarray, "D"] = shares @ queries.astype(np.float64)
     return composed.astype(np.float32)
+
+
+def composed_level(weights: Float64[np.ndarray, "P"], moments: Moments) -> float:
+    """m = sum_p w_p mu_p / sigma_p / sum_p |w_p|: what an average picture scores with q.
+
+    q . F - m is then the weighted mean of the parts' standard scores: 0 for an average picture.
+    """
+    return float((weights * moments.mean / moments.spread).sum() / np.abs(weights).sum())

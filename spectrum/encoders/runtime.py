@@ -64,7 +64,12 @@ class OnnxModel:
             return onnxruntime.InferenceSession(
                 str(self.path), options, providers=["CPUExecutionProvider"]
             )
-        except (states.Fail, states.InvalidProtobuf, states.InvalidGraph) as error:
+        except (
+            states.Fail,
+            states.InvalidArgument,
+            states.InvalidGraph,
+            states.InvalidProtobuf,
+        ) as error:
             said = str(error).splitlines()[0]
             raise ModelUnavailableError(
                 f"{self.path}: not a readable ONNX model ({said}); get the file again"

@@ -107,7 +107,7 @@ def test_generations_grow_and_no_other_catalogue_repeats_them(
     """A counter from 0 would let the cache of a deleted catalogue pass for the new one's."""
     seen: list[int] = []
     clock = 1_000_000_000_000
-    monkeypatch.setattr("indexer.catalogue.time.time_ns", lambda: clock)
+    monkeypatch.setattr("indexer.rows.time.time_ns", lambda: clock)
     for name in ("first", "second"):
         catalogue = Catalogue.open(tmp_path / name)
         space = catalogue.add_space(ColourEncoder().identity)

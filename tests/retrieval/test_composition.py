@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.ranking.composition import (
+    Moments,
+    composed_level,
     composed_query,
     image_query,
-    similarity_spread,
+    similarity_moments,
     text_query,
 )
-from tests.references.composition import composed_query_loop, similarity_spread_loop
+from tests.references.composition import composed_similarity_loop, similarity_moments_loop
 
 
 def unit(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -54,31 +56,33 @@ def test_the_order_is_that_of_the_source() -> None:
     np.testing.assert_array_equal(np.argsort(ours), np.argsort(database @ source))
 
 
-def test_spread_and_composition_against_loops() -> None:
+def test_moments_and_composition_against_loops() -> None:
     rng = np.random.default_rng(2)
     queries, sample = unit(rng, 3, 7), unit(rng, 11, 7)
     weights = np.array([1.0, -0.5, 2.0])
-    spread = similarity_spread(queries, sample)
-    np.testing.assert_allclose(
-        spread, similarity_spread_loop(queries.tolist(), sample.tolist()), rtol=1e-6
-    )
-    np.testing.assert_allclose(
-        composed_query(queries, weights, spread),
-        composed_query_loop(queries.tolist(), weights.tolist(), spread.tolist()),
-        rtol=1e-5,
-    )
+    moments = similarity_moments(queries, sample)
+    means, spreads = similarity_moments_loop(queries.tolist(), sample.tolist())
+    np.testing.assert_allclose(moments.mean, means, rtol=1e-6)
+    np.testing.assert_allclose(moments.spread, spreads, rtol=1e-6)
+    query, level = composed_query(queries, weights, moments), composed_level(weights, moments)
+    for stored in sample:
+        expected = composed_similarity_loop(
+            queries.tolist(), weights.tolist(), means, spreads, stored.tolist()
+        )
+        assert float(query @ stored) - level == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("n", [0, 1])
 def test_the_spread_of_too_few_is_one(n: int) -> None:
     queries = unit(np.random.default_rng(0), 2, 4)
-    np.testing.assert_array_equal(similarity_spread(queries, queries[:n]), [1, 1])
+    moments = similarity_moments(queries, queries[:n])
+    assert (moments.mean.tolist(), moments.spread.tolist()) == ([0, 0], [1, 1])
 
 
 def test_the_spread_of_equals_is_one() -> None:
     rng = np.random.default_rng(0)
     sample = np.repeat(unit(rng, 1, 4), 6, axis=0)
-    np.testing.assert_array_equal(similarity_spread(unit(rng, 2, 4), sample), [1, 1])
+    assert similarity_moments(unit(rng, 2, 4), sample).spread.tolist() == [1, 1]
 
 
 def test_parts_weigh_the_same_whatever_their_spread() -> None:
@@ -86,8 +90,8 @@ def test_parts_weigh_the_same_whatever_their_spread() -> None:
     parts = np.float32([[1, 0], [0, 1]])
     database = np.float32([[0.1, 0.0], [0.05, 1.0], [0.0, 0.4]])
     weights = np.array([3.0, 1.0])
-    plain = database @ composed_query(parts, weights, np.ones(2))
+    plain = database @ composed_query(parts, weights, Moments(np.zeros(2), np.ones(2)))
     assert int(plain.argmax()) == 1
     assert int(plain.argmin()) == 0
-    fair = database @ composed_query(parts, weights, similarity_spread(parts, database))
+    fair = database @ composed_query(parts, weights, similarity_moments(parts, database))
     assert fair[0] > fair[2]

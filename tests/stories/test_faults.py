@@ -104,7 +104,7 @@ def second(
         ("inside a transaction", 10, 36),
         ("after a commit", 1, 4),
         ("after a commit", 10, 40),
-        ("before the folder is remembered", 1, 40),
+        ("before the folder is remembered", 1, 0),
         ("before a cache file is in place", 1, 40),
         ("after a cache file is in place", 1, 40),
         ("before a cache file is in place", 2, 40),

@@ -61,7 +61,7 @@ def upgrade() -> None:
         sa.Column("semantic_dimension", sa.Integer, nullable=False),
         sa.Column("visual_dimension", sa.Integer, nullable=False),
         sa.Column("licence", sa.Text, nullable=False),
-        sa.Column("generation", sa.Integer, nullable=False),
+        sa.Column("generation", sa.BigInteger, nullable=False),
         sa.Column("created_at", sa.DateTime, nullable=False),
     )
     op.create_table(
