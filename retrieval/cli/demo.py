@@ -25,7 +25,7 @@ def demo(
     from indexer.build import BuildOptions
     from retrieval.cli.evaluate import write_report
     from retrieval.cli.index import index_with_progress
-    from retrieval.cli.output import note, shown, write_answer
+    from retrieval.cli.output import note, write_answer
     from retrieval.evaluation.datasets import read_captions
     from retrieval.evaluation.run import evaluate
     from retrieval.library import Library
@@ -40,15 +40,17 @@ def demo(
     note(f"indexed {report.encoded + report.unchanged} pictures")
     with Library.open(library, encoder=encoder, create=False) as opened:
         for words in TEXT_QUERIES:
-            note(f'\n$ spectrum search "{words}" --library {library}')
+            note(f'$ spectrum search "{words}" --library {library}', heading=True)
             write_answer(opened.search(words, top=N_HITS), Format.TABLE)
         example = sorted(images.iterdir())[0]
-        note(f"\n$ spectrum similar {shown(str(example))} --library {library}")
+        note(f"$ spectrum similar {example} --library {library}", heading=True)
         write_answer(opened.similar(example, top=N_HITS), Format.TABLE)
-        note(f"\n$ spectrum eval {captions} --library {library}")
+        note(f"$ spectrum eval {captions} --library {library}", heading=True)
         write_report(
             evaluate(opened, read_captions(captions, None), name=str(captions)), Format.TABLE
         )
+        if opened.space.identity.name == "embedded":
+            note("The embedded encoder learned from photographs; rendered shapes are new to it.")
     note("Now your own: spectrum index ~/Pictures, then spectrum search 'what you remember'")
 
 

@@ -15,9 +15,12 @@ from retrieval.answer import Answer, Hit
 from retrieval.cli.options import Format
 
 
-def note(message: str) -> None:
-    """Says something to people, on stderr."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(escape(shown(message)))
+def note(message: str, *, heading: bool = False) -> None:
+    """Says something to people, on stderr, on one line; a heading stands off from what is above."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    if heading:
+        console.print()
+    console.print(escape(shown(message)), style="bold" if heading else None)
 
 
 def printed(table: Table) -> None:

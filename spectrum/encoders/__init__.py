@@ -1,8 +1,8 @@
-"""Encoders by name. Three families, one protocol.
+"""Encoders by name. Three families, one protocol:
 
-    embedded                        ships with the package; ONNX Runtime, no torch, no download
-    open_clip:ARCH/TAG_OR_FILE      any open_clip model, by pretrained tag or by a local file
-    hf:ID_OR_DIR                    CLIP, SigLIP and their like through transformers
+- `embedded`: ships with the package; ONNX Runtime, no torch, no download
+- `open_clip:ARCH/TAG_OR_FILE`: any open_clip model, by pretrained tag or by a local file
+- `hf:ID_OR_DIR`: CLIP, SigLIP and their like through transformers
 """
 
 from spectrum.encoders.protocol import (
