@@ -41,6 +41,5 @@ clean:
 # Trains the embedded encoder anew from the photographs of ../shared; half an hour on two cores.
 # The allocator keeps its memory, which makes training three times as fast; no hub is asked.
 models: .venv/developed
-	$(BIN)/python -m pip install --quiet --editable '.[train]'
 	MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=30000000000 MALLOC_TOP_PAD_=268435456 \
 	HF_HUB_OFFLINE=1 $(BIN)/python -m spectrum.training.embedded --shared ../shared --work .training
