@@ -3,17 +3,20 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check format models clean
+.PHONY: demo test check lint format models clean
 
 demo: .venv/installed
 	$(BIN)/spectrum demo
 
-test: .venv/developed
-	$(MAKE) check
+test: check
+
+# All that can be said of the source: its form, its types, its import arrows, and the tests, which
+# check the shapes in annotations as they run.
+check: lint
 	$(BIN)/pytest
 
-# Everything about the source that needs no run of it.
-check: .venv/developed
+# The part that needs no run.
+lint: .venv/developed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -1,6 +1,7 @@
 """`spectrum eval`: how good the search is on labelled images."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,7 +35,7 @@ def evaluate(
     from retrieval.evaluation.run import evaluate as measured
     from retrieval.library import Library
 
-    path = dataset.expanduser().absolute()
+    path = Path(os.path.abspath(dataset.expanduser()))
     data = open_dataset(path, split)
     if library is None:
         library = _cached_library(path, encoder)

@@ -1,5 +1,6 @@
 """`spectrum`: the commands, and one line for every error."""
 
+import io
 import os
 import sys
 from typing import Annotated
@@ -55,6 +56,10 @@ def _add_commands() -> None:
 def main() -> None:
     """Runs the command line and exits with the codes of `retrieval.cli.exits`."""
     _add_commands()
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that knows fewer letters than the paths do shows escapes instead of failing.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app(standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):

@@ -28,9 +28,12 @@ finally:
 """
 
 
-def spectrum(home: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+def spectrum(
+    home: Path, *arguments: object, encoding: str = "utf-8"
+) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if key != "SPECTRUM_LIBRARY"}
     environment |= {"XDG_CACHE_HOME": str(home / "cache"), "XDG_DATA_HOME": str(home / "data")}
+    environment["PYTHONIOENCODING"] = encoding
     return subprocess.run(
         [sys.executable, "-c", WITHOUT_NETWORK, *map(str, arguments)],
         cwd=ROOT,
@@ -68,6 +71,23 @@ def test_words_import_neither_torch_nor_pillow(
     assert len(answer["hits"]) == 10
     assert answer["n_searched"] == 24
     assert done.stderr.strip() == "imported:"
+
+
+def test_a_terminal_that_knows_few_letters(
+    demo: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    home, _ = demo
+    example = next((home / "demo" / "scenes-24" / "images").iterdir())
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "caf\u00e9 [bold].jpg").write_bytes(example.read_bytes())
+    library = tmp_path / "l"
+    assert spectrum(tmp_path, "index", tmp_path / "p", "-l", library).returncode == 0
+    for format in ("table", "csv"):
+        done = spectrum(
+            tmp_path, "search", "x", "-l", library, "--format", format, encoding="ascii"
+        )
+        assert done.returncode == 0, done.stderr
+        assert "caf\\xe9 [bold].jpg" in done.stdout
 
 
 def test_an_absent_model_is_one_line(tmp_path: Path) -> None:
