@@ -35,6 +35,9 @@ def index(
     prune: Annotated[
         bool, typer.Option("--prune", help="Forget files that are gone, however many they are.")
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on, and index again whenever something changes.")
+    ] = False,
     max_megapixels: Annotated[
         float,
         typer.Option(envvar="SPECTRUM_MAX_MEGAPIXELS", metavar="N", help="Refuse larger images."),
@@ -66,6 +69,9 @@ def index(
     )
     report = index_with_progress(paths, library, encoder, options)
     _summarise(report, dry_run)
+    if watch and not report.interrupted:
+        _watch(paths, library, encoder, options)
+        raise typer.Exit(Exit.INTERRUPTED)
     if report.interrupted:
         raise typer.Exit(Exit.INTERRUPTED)
     if report.failed_standing:
@@ -88,6 +94,23 @@ def index_with_progress(
         BarProgress("indexing", interruption.requested.is_set) as progress,
     ):
         return opened.index(*paths, options=options, progress=progress)
+
+
+def _watch(
+    paths: list[str], library: Path | None, encoder: str | None, options: "BuildOptions"
+) -> None:
+    """Indexes again after every burst of changes, until Ctrl-C."""
+    from watchfiles import watch
+
+    from retrieval.cli.output import note
+
+    note("watching for changes; Ctrl-C ends it")
+    for _ in watch(*paths, raise_interrupt=False):
+        report = index_with_progress(paths, library, encoder, options)
+        if report.to_do or report.missing or report.returned:
+            _summarise(report, dry_run=False)
+        if report.interrupted:
+            return
 
 
 class _Interruption:

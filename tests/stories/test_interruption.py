@@ -110,3 +110,23 @@ def test_a_process_of_its_own(tmp_path: Path, pictures: Path) -> None:
         assert process.wait(60) == 130
     assert "interrupted: what is done is saved" in (tmp_path / "said").read_text()
     assert_goes_on(tmp_path, least=2 * BATCH_SIZE)
+
+
+def test_watching_indexes_what_is_added_until_ctrl_c(tmp_path: Path, pictures: Path) -> None:
+    arguments = [*index_command(tmp_path), "--watch"]
+    process = started(command_line, arguments, tmp_path / "said", tmp_path / "tally", 0.0)
+    wait_for_lines(tmp_path / "tally", N_PICTURES)
+    for i in range(N_PICTURES, N_PICTURES + 60):
+        # The watcher may not be listening yet, and nothing says when it does.
+        draw(pictures, range(i, i + 1))
+        process.join(0.5)
+        if n_lines(tmp_path / "tally") > N_PICTURES:
+            break
+    os.kill(process.pid or 0, signal.SIGINT)
+    assert exit_code(process) == 130
+    said = (tmp_path / "said").read_text()
+    assert "watching for changes; Ctrl-C ends it" in said
+    with Library.open(
+        tmp_path / "test.library", encoder=CountingEncoder(tmp_path / "t")
+    ) as library:
+        assert library.status().present > N_PICTURES
