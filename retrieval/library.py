@@ -159,11 +159,11 @@ class Library:
 
         Unless `itself`, files with the very bytes of the image are left out.
         """
-        from indexer.images import Limits, content_hash, read_file
+        from retrieval.pictures import hash_of_source
 
-        data = image if isinstance(image, bytes) else read_file(_path(image), Limits())
-        query = Query(parts=(ImagePart(image=data),))
-        without = None if itself else content_hash(data)
+        source = image if isinstance(image, bytes) else _path(image)
+        without = None if itself else hash_of_source(source)
+        query = Query(parts=(ImagePart(image=source),))
         return self.searcher.search(query, top=top, without_hash=without)
 
     @cached_property

@@ -162,6 +162,8 @@ def _summarise(report: "BuildReport", dry_run: bool) -> None:
         "deleted": report.deleted,
     }
     note(_counted(counts, always="indexed"))
+    if not any(counts.values()) and not report.failed_standing:
+        note("no image was found there: names need an image's suffix, and no leading dot")
     if report.failed_standing:
         files = "file" if report.failed_standing == 1 else "files"
         note(f"{report.failed_standing} {files} failed: see 'spectrum status --failed'")

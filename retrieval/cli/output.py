@@ -79,6 +79,8 @@ def write_answer(
                 writer.writerow({key: _cell(value) for key, value in row.items()})
         case Format.PATHS:
             write_paths([hit.path for hit in answer.hits], nul=nul)
+        case Format.TABLE if not rows:
+            note("nothing found: the library holds no picture")
         case Format.TABLE:
             printed(_table(answer, explain))
 

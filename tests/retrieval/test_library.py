@@ -99,7 +99,7 @@ def test_queries_that_make_no_sense(filled: Library, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="top must be at least 1, not 0"):
         filled.search("red", top=0)
     (tmp_path / "text.jpg").write_text("hello")
-    with pytest.raises(UnreadableImageError, match="not an image"):
+    with pytest.raises(UnreadableImageError, match=r"text.jpg: not an image"):
         filled.search(image=tmp_path / "text.jpg")
     with pytest.raises(UnreadableImageError):
         filled.search(Query(parts=(ImagePart(image=b""),)))
