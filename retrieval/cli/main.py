@@ -15,7 +15,11 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        # Flags without a twin of their own have one by this rule: SPECTRUM_INDEX_EXCLUDE.
+        "auto_envvar_prefix": "SPECTRUM",
+    },
     help="Find pictures in your folders: in words, by an image, offline.",
 )
 

@@ -48,11 +48,20 @@ FormatOption = Annotated[
 PathsOnlyOption = Annotated[
     bool,
     typer.Option(
-        "--filepath-only", "-f", help="Print paths only, one a line; short for --format paths."
+        "--filepath-only",
+        "-f",
+        envvar="SPECTRUM_FILEPATH_ONLY",
+        help="Print paths only, one a line; short for --format paths.",
     ),
 ]
 NulOption = Annotated[
-    bool, typer.Option("--null", "-0", help="With paths: end each with a NUL byte, for xargs -0.")
+    bool,
+    typer.Option(
+        "--null",
+        "-0",
+        envvar="SPECTRUM_NULL",
+        help="With paths: end each with a NUL byte, for xargs -0.",
+    ),
 ]
 ExitStatusOption = Annotated[
     bool, typer.Option("--exit-status", help="Exit with 1 if nothing was found.")

@@ -147,6 +147,10 @@ def test_every_flag_has_a_twin(
     monkeypatch.setenv("SPECTRUM_TOP", "2")
     monkeypatch.setenv("SPECTRUM_FORMAT", "paths")
     assert len(spectrum("search", "red").out.splitlines()) == 2
+    monkeypatch.setenv("SPECTRUM_NULL", "1")
+    assert spectrum("search", "red").out.count("\0") == 2
+    monkeypatch.setenv("SPECTRUM_INDEX_EXCLUDE", "red.png blue.png")
+    assert "2 missing" in spectrum("index", indexed, "--prune").err
 
 
 def test_another_encoder_is_refused(
