@@ -24,7 +24,7 @@ class Distillation:
     """Widths, and the layers that are copied."""
     pieces: int = 14_000
     """V, size of the tokenizer's vocabulary."""
-    epochs: int = 4
+    epochs: int = 7
     """Passes over the texts."""
     batch: int = 128
     """Texts per step."""
