@@ -35,7 +35,9 @@ def list_models(format: FormatOption = Format.TABLE) -> None:
     if format is not Format.TABLE:
         print(json_text([dict(zip(columns, row, strict=True)) for row in FAMILIES]))
         return
-    table = Table(*columns, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in FAMILIES:
         table.add_row(*row)
     printed(table)

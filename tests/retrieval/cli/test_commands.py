@@ -91,6 +91,16 @@ def test_status(spectrum: Spectrum, indexed: Path) -> None:
     assert row["path"] == f"{indexed}/red.png"
 
 
+def test_models_are_listed_whole_on_a_narrow_terminal(spectrum: Spectrum) -> None:
+    names = [row["name"] for row in json.loads(spectrum("models", "list", "--format", "json").out)]
+    assert names == ["embedded", "open_clip:ARCH/TAG_OR_FILE", "hf:ID_OR_DIR"]
+    shown = spectrum("models", "list").out
+    assert all(name in shown for name in names)
+    assert "\u2026" not in shown
+    said = json.loads(spectrum("models", "info", "embedded", "--format", "json").out)
+    assert (said["name"], said["semantic_dimension"]) == ("embedded", 512)
+
+
 def test_similar(spectrum: Spectrum, indexed: Path) -> None:
     out = spectrum("similar", indexed / "red.png", "-f", "-t", 10).out
     assert len(out.splitlines()) == 4
