@@ -39,8 +39,9 @@ class EmbeddedEncoder:
     """
 
     def __init__(self, model: str | None = None, *, threads: int = 0) -> None:
-        self.folder = SHIPPED if model is None else Path(model)
-        self._name = "embedded" if model is None else f"embedded:{model}"
+        self.folder = SHIPPED if model is None else Path(model).expanduser().absolute()
+        # Absolute, since a library may be searched from another folder than it was built in.
+        self._name = "embedded" if model is None else f"embedded:{self.folder}"
         self._said = self._read_identity()
         self._threads = threads or os.cpu_count() or 1
         self._image_tower = OnnxModel(self.folder / "image_tower.onnx", threads=1)
