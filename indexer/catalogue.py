@@ -185,16 +185,23 @@ class Catalogue:
 
     def set_present(self, paths: Sequence[str], space_id: int) -> None:
         """Marks files that came back unchanged."""
-        self._set_states(paths, "present", space_id)
+        if not paths:
+            return
+        with self._writing() as session:
+            _change_states(session, paths, "present")
+            grow(session, space_id)
 
     def set_missing(self, paths: Sequence[str], space_id: int) -> None:
         """Marks files that are gone; a failure of a file that is gone is forgotten."""
+        if not paths:
+            return
         with self._writing() as session:
             for some in _chunks(paths):
                 session.execute(
                     delete(Location).where(Location.path.in_(some), Location.state == "failed")
                 )
-        self._set_states(paths, "missing", space_id)
+            _change_states(session, paths, "missing")
+            grow(session, space_id)
 
     def delete_missing(self, root: str, space_id: int) -> int:
         """Turns what is missing below `root` into deleted and drops vectors nobody shows.
@@ -213,18 +220,6 @@ class Catalogue:
             session.execute(delete(Content).where(Content.id.not_in(held)))
             grow(session, space_id)
             return int(gone.rowcount)  # type: ignore[attr-defined]
-
-    def _set_states(self, paths: Sequence[str], state: str, space_id: int) -> None:
-        if not paths:
-            return
-        with self._writing() as session:
-            for some in _chunks(paths):
-                session.execute(
-                    update(Location)
-                    .where(Location.path.in_(some))
-                    .values(state=state, changed_at=now())
-                )
-            grow(session, space_id)
 
     # Roots --------------------------------------------------------------------------------------
 
@@ -381,6 +376,13 @@ def _at_or_below(root: str) -> ColumnElement[bool]:
     return (Location.path == root) | (
         (Location.path >= f"{stem}/") & (Location.path < f"{stem}{after}")
     )
+
+
+def _change_states(session: Session, paths: Sequence[str], state: str) -> None:
+    for some in _chunks(paths):
+        session.execute(
+            update(Location).where(Location.path.in_(some)).values(state=state, changed_at=now())
+        )
 
 
 def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:

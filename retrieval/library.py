@@ -13,7 +13,7 @@ from indexer.database import CATALOGUE_FILE
 from indexer.errors import LibraryError
 from indexer.records import FailureRow, SpaceRow
 from retrieval.answer import Answer
-from retrieval.query import ImagePart, Part, Query, TextPart, parse_terms
+from retrieval.query import ImagePart, Part, Query, TextPart
 from spectrum.encoders import Encoder, EncoderIdentity, load_encoder
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Library:
         from indexer.build import BuildOptions, Progress, build
 
         names = [os.path.expanduser(os.fspath(root)) for root in roots]
-        report = build(
+        return build(
             self.folder,
             self.catalogue,
             names,
@@ -133,8 +133,6 @@ class Library:
             options or BuildOptions(),
             progress or Progress(),
         )
-        self.__dict__.pop("searcher", None)  # it may have been made for an empty library
-        return report
 
     def search(
         self,
@@ -145,8 +143,8 @@ class Library:
     ) -> Answer:
         """The `top` best pictures for words, for an image, or for both together.
 
-        A string is taken as words, whatever it holds; `parse_terms` reads the command line's
-        syntax. Raises QueryError, UnreadableImageError, LibraryNotFoundError.
+        A string is taken as words, whatever it holds; `retrieval.parse_terms` reads the command
+        line's syntax. Raises QueryError, UnreadableImageError, LibraryNotFoundError.
         """
         if top < 1:
             raise ValueError(f"top must be at least 1, not {top}")
@@ -231,6 +229,3 @@ def _as_query(
         source = _path(image) if isinstance(image, str | os.PathLike) else image
         parts = (*parts, ImagePart(image=source))
     return Query(parts=parts)
-
-
-__all__ = ["Library", "LibraryNotFoundError", "LibraryStatus", "default_folder", "parse_terms"]

@@ -100,8 +100,7 @@ class Searcher:
 
         rgb = rgb_of_source(part.image, self._encoder.side_pixels)
         encoded = self._encoder.encode_images([self._encoder.prepare(rgb)])
-        weight = self._encoder.visual_weight if visual else 0.0
-        return image_query(encoded.semantic[0], encoded.visual[0], weight)
+        return image_query(encoded.semantic[0], encoded.visual[0], self._encoder.visual_weight)
 
     def _composed(
         self, query: Query, parts: Float32[np.ndarray, "P D"]

@@ -24,6 +24,7 @@ def exit_of(error: Exception) -> Exit | None:
     from sqlalchemy.exc import DBAPIError
 
     from indexer.errors import LibraryBusyError, LibraryError, RootLostError
+    from indexer.file_content import UnreadableImageError
     from retrieval.evaluation.datasets import DatasetError
     from retrieval.library import LibraryNotFoundError
     from retrieval.query import QueryError
@@ -39,11 +40,10 @@ def exit_of(error: Exception) -> Exit | None:
         RootLostError,
         LibraryBusyError,
         LibraryNotFoundError,
+        UnreadableImageError,
         OSError,
     )
-    if isinstance(error, usage) or type(error).__name__ == "UnreadableImageError":
-        return Exit.USAGE
-    return None
+    return Exit.USAGE if isinstance(error, usage) else None
 
 
 def message_of(error: Exception) -> str:

@@ -28,7 +28,6 @@ def printed(table: Table) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=1000)
-        table.expand = False
     console.print(table)
 
 

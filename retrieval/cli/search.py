@@ -2,11 +2,12 @@
 
 import itertools
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperOption
 
 from retrieval.cli.exits import Exit
 from retrieval.cli.options import (
@@ -24,13 +25,13 @@ from retrieval.cli.options import (
 
 # What a single dash may start and still be an option: one letter, or -t with its number.
 SHORT_OPTION = re.compile(r"-([a-zA-Z0]|t\d+)")
-TAKES_VALUE = {"-t", "--top", "-l", "--library", "--encoder", "--format", "--image", "-i"}
 TAKES_TERM = {"-a": "+", "--add": "+", "-s": "-", "--subtract": "-", "--sub": "-"}
 
 
-def separate_terms(arguments: list[str]) -> list[str]:
+def separate_terms(arguments: list[str], takes_value: Collection[str]) -> list[str]:
     """Rewrites a command line so that `-dog` and `- dog` are terms, not options.
 
+    `takes_value` names the options whose value is the next argument.
     Signed terms are moved behind `--`, in order with the others. `--add X` and `--subtract X`,
     which users of rclip know, are `+X` and `-X`. Short options cannot be joined (`-ft 5`): a dash
     with several letters is a word to subtract.
@@ -46,7 +47,7 @@ def separate_terms(arguments: list[str]) -> list[str]:
             terms.append(argument + next(rest, ""))
         elif name in TAKES_TERM and (equals or argument in TAKES_TERM):
             terms.append(TAKES_TERM[name] + (value if equals else next(rest, "")))
-        elif argument in TAKES_VALUE:
+        elif argument in takes_value:
             options += [argument, *itertools.islice(rest, 1)]
         elif argument.startswith("--") or SHORT_OPTION.fullmatch(argument):
             options.append(argument)
@@ -59,7 +60,12 @@ class SearchCommand(TyperCommand):
     """A command whose terms may start with a dash."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, separate_terms(args))
+        return super().parse_args(ctx, separate_terms(args, self.options_with_value()))
+
+    def options_with_value(self) -> set[str]:
+        """Every name of an option that is no flag."""
+        options = [param for param in self.params if isinstance(param, TyperOption)]
+        return {name for option in options if not option.is_flag for name in option.opts}
 
 
 def search(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from indexer.images import Limits, UnreadableImageError, content_hash, read_file
+from indexer.file_content import UnreadableImageError
 from retrieval.evaluation.blocks import (
     Block,
     UniqueContents,
@@ -22,6 +22,7 @@ from retrieval.evaluation.blocks import (
 )
 from retrieval.evaluation.datasets import CaptionDataset, ClassDataset, DatasetError
 from retrieval.library import Library
+from retrieval.pictures import hash_of_source
 from retrieval.ranking.composition import image_query
 
 TEXTS_PER_BATCH = 256
@@ -125,7 +126,7 @@ def _find(library: Library, paths: Sequence[str]) -> _Found:
 
 def _id_by_content(library: Library, path: str) -> int | None:
     try:
-        return library.catalogue.id_of_hash(content_hash(read_file(path, Limits())))
+        return library.catalogue.id_of_hash(hash_of_source(path))
     except UnreadableImageError:
         return None
 
@@ -154,7 +155,7 @@ def _class_blocks(
     labels = np.zeros(len(found.vectors), dtype=np.int64)
     labels[owners[owners >= 0]] = labels_by_row[owners >= 0]
     held_out = held_out_queries(found.hashes)
-    weight = library.encoder.visual_weight if library.space.identity.visual_dimension else 0.0
+    weight = library.encoder.visual_weight
     queries = np.stack([image_query(f[:width], f[width:], weight) for f in found.vectors[held_out]])
     return {
         "image_to_image": image_to_image(

@@ -87,7 +87,7 @@ class Encoder(Protocol):
 
     @property
     def visual_weight(self) -> float:
-        """omega in [0, 1]: the visual block's share in an image query, fitted on validation."""
+        """omega in [0, 1], the visual block's share in an image query; 0 where there is none."""
         ...
 
     def prepare(self, image: RgbImage) -> Pixels:

@@ -1,8 +1,24 @@
 """How a command line is parted into options and terms; what users of rclip type must work."""
 
 import pytest
+import typer
 
-from retrieval.cli.search import separate_terms
+from retrieval.cli.search import SearchCommand, search, separate_terms
+
+
+@pytest.fixture(scope="module")
+def takes_value() -> set[str]:
+    """As the command itself knows them."""
+    app = typer.Typer()
+    app.command(cls=SearchCommand)(search)
+    command = typer.main.get_command(app)
+    assert isinstance(command, SearchCommand)
+    return command.options_with_value()
+
+
+def test_options_with_a_value_are_known_from_the_command(takes_value: set[str]) -> None:
+    assert {"-t", "--top", "-l", "--library", "--encoder", "--format", "--image"} < takes_value
+    assert not {"-f", "-0", "--explain", "--exit-status", "-n"} & takes_value
 
 
 @pytest.mark.parametrize(
@@ -30,5 +46,7 @@ from retrieval.cli.search import separate_terms
         ("--image a.jpg -i b.jpg", ["--image", "a.jpg", "-i", "b.jpg"], []),
     ],
 )
-def test_terms_are_parted_from_options(line: str, options: list[str], terms: list[str]) -> None:
-    assert separate_terms(line.split()) == [*options, "--", *terms]
+def test_terms_are_parted_from_options(
+    line: str, options: list[str], terms: list[str], takes_value: set[str]
+) -> None:
+    assert separate_terms(line.split(), takes_value) == [*options, "--", *terms]
