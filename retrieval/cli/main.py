@@ -46,13 +46,25 @@ def _options(
 
 
 def _add_commands() -> None:
-    from retrieval.cli import demo, evaluate, index, models, search, similar, status
+    from retrieval.cli import (
+        caption,
+        demo,
+        distill,
+        evaluate,
+        index,
+        models,
+        search,
+        similar,
+        status,
+    )
 
     app.command("index")(index.index)
     app.command("search", cls=SearchCommand)(search.search)
     app.command("similar")(similar.similar)
+    app.command("caption")(caption.caption)
     app.command("status")(status.status)
     app.command("eval")(evaluate.evaluate)
+    app.command("distill")(distill.distill)
     app.add_typer(models.app, name="models")
     app.command("demo")(demo.demo)
 

@@ -10,7 +10,11 @@ from retrieval.cli.options import Format, FormatOption
 app = typer.Typer(no_args_is_help=True, help="Encoders: which there are, and what one is.")
 
 FAMILIES = (
-    ("embedded", "ships inside; no torch, no download", "spectrum/weights/MODEL_CARD.md"),
+    (
+        "embedded",
+        "ships inside; no torch, no download; embedded:FILE is one that 'spectrum distill' made",
+        "embedded:mine.spectrum",
+    ),
     (
         "open_clip:ARCH/TAG_OR_FILE",
         "any open_clip model; a tag is downloaded once, a file is read where it lies",

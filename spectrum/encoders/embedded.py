@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from spectrum.encoders.frame import fitted_sides, resampled
 from spectrum.encoders.protocol import (
     EncodedImages,
     EncoderIdentity,
@@ -20,6 +21,7 @@ from spectrum.encoders.protocol import (
     RgbImage,
 )
 from spectrum.encoders.runtime import OnnxModel
+from spectrum.encoders.weight_files import WeightFiles
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -33,25 +35,31 @@ class EmbeddedEncoder:
     """Photographs and texts to vectors, by ONNX Runtime, without torch and without a download.
 
     `model` is a folder that holds image_tower.onnx, text_tower.onnx, tokenizer.json and
-    identity.json; without it the package's own are used. `threads` limits the threads that
-    one call computes on; 0 stands for as many as there are cores. Raises ModelUnavailableError
-    where a file is absent or unreadable: identity.json at once, the others at the first encoding.
+    identity.json, or a `.spectrum` file of them; without it the package's own are used. `threads`
+    limits the threads that one call computes on; 0 stands for as many as there are cores. Raises
+    ModelUnavailableError where a file is absent or unreadable: identity.json at once, the others
+    at the first encoding.
     """
 
     def __init__(self, model: str | None = None, *, threads: int = 0) -> None:
         self.folder = SHIPPED if model is None else Path(model).expanduser().absolute()
         # Absolute, since a library may be searched from another folder than it was built in.
         self._name = "embedded" if model is None else f"embedded:{self.folder}"
+        self.files = WeightFiles(self.folder)
         self._said = self._read_identity()
         self._threads = threads or os.cpu_count() or 1
-        self._image_tower = OnnxModel(self.folder / "image_tower.onnx", threads=1)
-        self._text_tower = OnnxModel(self.folder / "text_tower.onnx", threads=threads)
+        self._image_tower = self._tower("image_tower.onnx", threads=1)
+        self._text_tower = self._tower("text_tower.onnx", threads=threads)
         self._lock = threading.Lock()
 
+    def _tower(self, name: str, *, threads: int) -> OnnxModel:
+        files = self.files
+        return OnnxModel(files.path(name), threads=threads, content=files.reader(name))
+
     def _read_identity(self) -> dict[str, Any]:
-        path = self.folder / "identity.json"
+        path = self.files.path("identity.json")
         try:
-            said = json.loads(path.read_text(encoding="utf-8"))
+            said = json.loads(self.files.content("identity.json"))
             # Asked for here, so that a half-written file is found now and not in a search.
             self._identity = EncoderIdentity(
                 name=self._name,
@@ -62,7 +70,10 @@ class EmbeddedEncoder:
                 licence=str(said["licence"]),
             )
             self._side_pixels = int(said["side_pixels"])
+            self._step_pixels = int(said["step_pixels"])
             self._visual_weight = float(said["visual_weight"])
+            rows, columns, channels = said["token_grid"]
+            self._grid = (int(rows), int(columns), int(channels))
         except OSError as error:
             raise ModelUnavailableError(
                 f"{path}: {error.strerror}; an embedded encoder's folder holds identity.json"
@@ -80,7 +91,7 @@ class EmbeddedEncoder:
 
     @property
     def side_pixels(self) -> int:
-        """224: the side of the square that the image tower sees."""
+        """224: the side of the square that has as many pixels as the image tower sees."""
         return self._side_pixels
 
     @property
@@ -88,15 +99,18 @@ class EmbeddedEncoder:
         """The visual block's share in an image query, as fitted after training."""
         return self._visual_weight
 
-    def prepare(self, image: RgbImage) -> UInt8[np.ndarray, "side side 3"]:
-        """The whole frame squashed to a square. Raises ValueError for an image without pixels."""
+    def prepare(self, image: RgbImage) -> UInt8[np.ndarray, "h w 3"]:
+        """The whole frame, shrunk to about `side_pixels` squared pixels with its aspect kept.
+
+        Raises ValueError for an image without pixels.
+        """
         from PIL import Image
 
         if 0 in image.shape:
             raise ValueError(
                 f"an image of {image.shape[1]} x {image.shape[0]} pixels shows nothing"
             )
-        size = (self.side_pixels, self.side_pixels)
+        size = fitted_sides(image.shape[1], image.shape[0], self.side_pixels, self._step_pixels)
         # Shrinking by whole factors first is several times faster and changes no vector visibly.
         shrunk = Image.fromarray(np.ascontiguousarray(image)).resize(
             size, Image.Resampling.BILINEAR, reducing_gap=2.0
@@ -104,24 +118,29 @@ class EmbeddedEncoder:
         return np.asarray(shrunk)
 
     def encode_images(self, pixels: Sequence[Pixels], *, tokens: bool = False) -> EncodedImages:
-        """Semantic and visual vectors of prepared images, and the 7 x 7 x 1280 grid if asked for.
+        """Semantic and visual vectors of prepared images, and the grid of tokens if asked for.
 
         Each image alone, on one thread, and as many at once as there are threads: faster than
-        batches or than several threads for one image (250, 195 and 160 images a second on two
-        cores), and no vector can then depend on its companions.
+        batches or than several threads for one image, and no vector can then depend on its
+        companions. The grid has the same places for all shapes of images: it is interpolated.
         """
         if not pixels:
             return self._nothing(tokens=tokens)
         names = ["semantic", "visual", *(["tokens"] if tokens else [])]
         with ThreadPoolExecutor(min(self._threads, len(pixels))) as pool:
             made = list(pool.map(lambda image: self._image_tower.run(names, image[None]), pixels))
-        semantic, visual, *grids = (np.concatenate(parts) for parts in zip(*made, strict=True))
-        # The graph keeps channels first; the protocol has them last.
-        grid = grids[0].transpose(0, 2, 3, 1) if tokens else None
-        return EncodedImages(semantic=semantic, visual=visual, tokens=grid)
+        semantic, visual, *grids = zip(*made, strict=True)
+        rows, columns, _ = self._grid
+        return EncodedImages(
+            semantic=np.concatenate(semantic),
+            visual=np.concatenate(visual),
+            tokens=np.stack([resampled(grid[0], rows, columns) for grid in grids[0]])
+            if tokens
+            else None,
+        )
 
     def _nothing(self, *, tokens: bool) -> EncodedImages:
-        rows, columns, channels = (int(side) for side in self._said["token_grid"])
+        rows, columns, channels = self._grid
         return EncodedImages(
             semantic=np.empty((0, self.identity.semantic_dimension), dtype=np.float32),
             visual=np.empty((0, self.identity.visual_dimension), dtype=np.float32),
@@ -147,12 +166,16 @@ class EmbeddedEncoder:
     def _loaded_tokenizer(self) -> "Tokenizer":
         from tokenizers import Tokenizer
 
-        path = self.folder / "tokenizer.json"
-        if not path.is_file():
+        path = self.files.path("tokenizer.json")
+        content = self.files.reader("tokenizer.json")
+        spelled = content() if content else None
+        if spelled is None and not path.is_file():
             raise ModelUnavailableError(
                 f"{path}: no such file; install the package again or name another folder"
             )
         try:
+            if spelled is not None:
+                return Tokenizer.from_buffer(spelled)
             return Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises nothing narrower
             said = str(error).splitlines()[0]

@@ -12,7 +12,8 @@ RgbImage = UInt8[np.ndarray, "H W 3"]
 """A decoded image: 8-bit RGB, upright, rows from the top."""
 
 Pixels = np.ndarray[Any, np.dtype[Any]]
-"""What one encoder's `prepare` made of one image; all of one encoder share one shape and dtype."""
+"""What one encoder's `prepare` made of one image. All of one encoder share a dtype; shapes may
+differ where the encoder keeps an image's aspect ratio."""
 
 
 class ModelUnavailableError(Exception):

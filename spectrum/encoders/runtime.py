@@ -1,7 +1,7 @@
 """ONNX Runtime sessions: opened at first use, quiet, safe to share between threads."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 class OnnxModel:
     """One ONNX file, computed on the CPU. Nothing is read before the first `run`.
 
-    `threads` is the number of threads within an operator; 0 leaves it to ONNX Runtime.
+    `threads` is the number of threads within an operator; 0 leaves it to ONNX Runtime. `content`
+    reads the model where it is no file of its own; `path` then only names it.
     """
 
-    def __init__(self, path: Path, *, threads: int = 0) -> None:
+    def __init__(
+        self, path: Path, *, threads: int = 0, content: Callable[[], bytes] | None = None
+    ) -> None:
         self.path = path
         self.threads = threads
+        self._content = content
         self._lock = threading.Lock()
         self._session: InferenceSession | None = None
 
@@ -51,7 +55,7 @@ class OnnxModel:
         import onnxruntime
         from onnxruntime.capi import onnxruntime_pybind11_state as states
 
-        if not self.path.is_file():
+        if self._content is None and not self.path.is_file():
             raise ModelUnavailableError(
                 f"{self.path}: no such file; install the package again or name another folder"
             )
@@ -60,10 +64,9 @@ class OnnxModel:
         options.intra_op_num_threads = self.threads
         # A search waits for photographs, not for a spinning thread: leave the cores to others.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        model = str(self.path) if self._content is None else self._content()
         try:
-            return onnxruntime.InferenceSession(
-                str(self.path), options, providers=["CPUExecutionProvider"]
-            )
+            return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except (
             states.Fail,
             states.InvalidArgument,

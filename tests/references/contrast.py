@@ -52,14 +52,26 @@ def divergence(first: Vector, second: Vector) -> float:
 
 
 def named_mean(
-    whitened: Vector, weights: Sequence[Vector], biases: Vector, names: Sequence[Vector]
+    class_logits: Vector,
+    label_logits: Vector,
+    names: Sequence[Vector],
+    temperature: float,
+    label_weight: float,
+    least: float,
 ) -> list[float]:
-    """The unit mean of names, weighted by the softmax of linear logits (ConSE, eq. 3)."""
-    logits = [dot(whitened, row) + bias for row, bias in zip(weights, biases, strict=True)]
+    """The unit mean of names: classes by their softmax (ConSE, eq. 3), labels by what they exceed.
+
+    The labels' parts sum to `label_weight`, or to less where all of them together exceed `least`
+    by less than a half.
+    """
+    over = [max(0.0, 1.0 / (1.0 + math.exp(-logit)) - least) for logit in label_logits]
+    parts = softmax([logit / temperature for logit in class_logits])
+    for value in over:
+        parts.append(label_weight * value / max(sum(over), 0.5))
     mean = [0.0] * len(names[0])
-    for prob, name in zip(softmax(logits), names, strict=True):
+    for part, name in zip(parts, names, strict=True):
         for place, value in enumerate(name):
-            mean[place] += prob * value
+            mean[place] += part * value
     length = math.sqrt(dot(mean, mean))
     return [value / length for value in mean]
 

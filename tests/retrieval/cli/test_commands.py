@@ -98,7 +98,7 @@ def test_models_are_listed_whole_on_a_narrow_terminal(spectrum: Spectrum) -> Non
     assert all(name in shown for name in names)
     assert "\u2026" not in shown
     said = json.loads(spectrum("models", "info", "embedded", "--format", "json").out)
-    assert (said["name"], said["semantic_dimension"]) == ("embedded", 512)
+    assert (said["name"], said["semantic_dimension"]) == ("embedded", 432)
 
 
 def test_similar(spectrum: Spectrum, indexed: Path) -> None:

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from indexer.images import Limits, decode, read_file, rgb_of
 from spectrum.encoders import ModelUnavailableError, RgbImage, load_encoder
 from spectrum.encoders.embedded import SHIPPED, EmbeddedEncoder
+from tests.spectrum.encoders.canonical import CANONICAL, canonical_vectors, drawn
 
 SHARED = Path(__file__).resolve().parents[4] / "shared"
 TEXTS = ["a dog on the beach", "dog", "two children climb the red stairs of an old house", "", "x"]
@@ -77,10 +80,81 @@ def test_tokens_come_only_when_asked_for(encoder: EmbeddedEncoder, images: list[
     )
     assert without.tokens is None
     assert with_tokens.tokens is not None
-    assert with_tokens.tokens.shape == (2, 7, 7, 1280)
-    # ReLU6 bounds them.
-    assert 0.0 <= with_tokens.tokens.min() < with_tokens.tokens.max() <= 6.0
+    assert with_tokens.tokens.shape == (2, 7, 7, encoder.identity.visual_dimension)
     np.testing.assert_array_equal(without.semantic, with_tokens.semantic)
+    np.testing.assert_array_equal(without.visual, with_tokens.visual)
+
+
+def test_the_tokens_of_a_square_image_point_together_where_the_visual_vector_does(
+    encoder: EmbeddedEncoder, images: list[RgbImage]
+) -> None:
+    from spectrum.training.image_tower import EXTRACTOR_BALANCE
+
+    vectors = encoder.encode_images([encoder.prepare(images[1])], tokens=True)
+    assert vectors.tokens is not None
+    mean = vectors.tokens[0].mean(axis=(0, 1))
+    # The visual vector weighs the first backbone's half less.
+    mean[: len(mean) // 2] *= EXTRACTOR_BALANCE
+    assert mean @ vectors.visual[0] / np.linalg.norm(mean) > 0.98
+
+
+SHAPES = {"landscape": (400, 300), "portrait": (300, 400), "square": (320, 320), "strip": (900, 60)}
+"""Width and height."""
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_image_of_any_shape_gives_unit_vectors_and_one_grid(
+    encoder: EmbeddedEncoder, shape: str
+) -> None:
+    image = np.asarray(drawn(3, SHAPES[shape]))
+    prepared = encoder.prepare(image)
+    height, width = prepared.shape[:2]
+    assert height % 32 == width % 32 == 0
+    assert abs(height * width / 224**2 - 1.0) <= 0.125
+    assert (width > height, width < height) == (
+        image.shape[1] > image.shape[0],
+        image.shape[1] < image.shape[0],
+    )
+    vectors = encoder.encode_images([prepared], tokens=True)
+    for block in (vectors.semantic, vectors.visual):
+        np.testing.assert_allclose(np.linalg.norm(block, axis=1), 1.0, atol=1e-5)
+    assert vectors.tokens is not None
+    assert vectors.tokens.shape == (1, 7, 7, encoder.identity.visual_dimension)
+    assert np.isfinite(vectors.tokens).all()
+
+
+def test_a_path_bytes_and_an_opened_image_give_the_same_vectors(
+    encoder: EmbeddedEncoder, tmp_path: Path
+) -> None:
+    """Whichever way the library decodes them; a PNG is exact, and a photograph's EXIF is heeded."""
+    upright = drawn(4, (448, 448))
+    path = tmp_path / "turned.png"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright.transpose(Image.Transpose.ROTATE_90).save(path, exif=exif)
+    data = read_file(str(path), limits=Limits())
+    assert data == path.read_bytes()
+    with Image.open(path) as opened:
+        decoded = [
+            decode(data, limits=Limits(), side_pixels=encoder.side_pixels).rgb,
+            rgb_of(opened, side_pixels=encoder.side_pixels),
+            rgb_of(upright, side_pixels=encoder.side_pixels),
+        ]
+    vectors = encoder.encode_images([encoder.prepare(rgb) for rgb in decoded])
+    for other in (1, 2):
+        np.testing.assert_array_equal(vectors.semantic[other], vectors.semantic[0])
+        np.testing.assert_array_equal(vectors.visual[other], vectors.visual[0])
+
+
+def test_vectors_are_those_that_were_written_down(encoder: EmbeddedEncoder) -> None:
+    """Canonical vectors of the shipped weights, within what another machine's rounding changes."""
+    wanted = json.loads(CANONICAL.read_text(encoding="utf-8"))
+    made = canonical_vectors(encoder)
+    assert made.keys() == wanted.keys()
+    for name, vector in made.items():
+        stored = np.array(wanted[name])
+        cosine = vector @ stored / np.linalg.norm(vector) / np.linalg.norm(stored)
+        assert cosine > 0.999, f"{name}: rewrite with python -m tests.spectrum.encoders.canonical"
 
 
 def test_the_grid_of_tokens_lies_as_the_image_does(encoder: EmbeddedEncoder) -> None:
@@ -101,16 +175,18 @@ def test_nothing_gives_nothing(encoder: EmbeddedEncoder) -> None:
     assert vectors.semantic.shape == (0, encoder.identity.semantic_dimension)
     assert vectors.visual.shape == (0, encoder.identity.visual_dimension)
     assert vectors.tokens is not None
-    assert vectors.tokens.shape == (0, 7, 7, 1280)
+    assert vectors.tokens.shape == (0, 7, 7, encoder.identity.visual_dimension)
     assert encoder.encode_texts([]).shape == (0, encoder.identity.semantic_dimension)
 
 
-def test_prepared_images_are_squares_and_always_the_same(
+def test_prepared_images_keep_their_aspect_and_are_always_the_same(
     encoder: EmbeddedEncoder, images: list[RgbImage]
 ) -> None:
-    for image in images:
+    sizes = [(192, 256), (224, 224), (128, 416), (224, 224), (256, 192)]
+    for image, (height, width) in zip(images, sizes, strict=True):
         prepared = encoder.prepare(image)
-        assert (prepared.shape, prepared.dtype) == ((224, 224, 3), np.uint8)
+        assert prepared.shape == (height, width, 3)
+        assert prepared.dtype == np.uint8
         np.testing.assert_array_equal(prepared, encoder.prepare(image.copy()))
     # A photograph of the right size is left as it is, and a view with gaps is no obstacle.
     np.testing.assert_array_equal(encoder.prepare(images[1]), images[1])

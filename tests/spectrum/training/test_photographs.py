@@ -45,18 +45,36 @@ def test_classes_are_folders(tmp_path: Path) -> None:
     ]
 
 
-def test_flipped_views_are_mirror_images(striped: Path) -> None:
-    for view in ("whole", "centre"):
-        pixels, mirrored = seen(striped, view), seen(striped, f"{view}_flipped")
-        np.testing.assert_array_equal(mirrored, pixels[:, ::-1])
+def test_the_flipped_view_is_the_mirror_image(striped: Path) -> None:
     whole = seen(striped, "whole")
+    np.testing.assert_array_equal(seen(striped, "whole_flipped"), whole[:, ::-1])
     assert (whole[:, :100] == 0).all()
     assert (whole[:, 130:] == 255).all()
+
+
+def test_the_wide_view_is_the_whole_frame_stretched(striped: Path) -> None:
+    wide = seen(striped, "wide")
+    assert wide.shape == (192, 256, 3)
+    assert (wide[:, :120] == 0).all()
+    assert (wide[:, 136:] == 255).all()
 
 
 def test_a_view_is_the_same_every_time_and_no_two_are_alike(striped: Path) -> None:
     made = {view: seen(striped, view) for view in VIEWS}
     for view in VIEWS:
-        assert made[view].shape == (224, 224, 3)
+        assert made[view].shape == ((192, 256, 3) if view == "wide" else (224, 224, 3))
         np.testing.assert_array_equal(seen(striped, view), made[view])
     assert (made["crop_1"] != made["crop_2"]).any()
+
+
+def test_a_crop_is_drawn_from_the_name_and_not_from_the_place(
+    striped: Path, tmp_path: Path
+) -> None:
+    """A copy in another folder gives the same crop; under another name it gives another."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in (striped.name, "other.png"):
+        (elsewhere / name).write_bytes(striped.read_bytes())
+    crop = seen(striped, "crop_1")
+    np.testing.assert_array_equal(seen(elsewhere / striped.name, "crop_1"), crop)
+    assert (seen(elsewhere / "other.png", "crop_1") != crop).any()
