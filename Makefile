@@ -3,7 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check lint format models clean
+.PHONY: demo test check lint format models ablations clean
 
 demo: .venv/installed
 	$(BIN)/spectrum demo
@@ -41,8 +41,19 @@ format: .venv/developed
 clean:
 	rm -rf .venv .venv-bootstrap build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
-# Trains the embedded encoder anew from the photographs of ../shared; half an hour on two cores.
+# Trains the embedded models anew from the photographs of ../shared; about an hour on two cores.
+# What a stage made is kept in .training, and a run that was killed goes on from there.
 # The allocator keeps its memory, which makes training three times as fast; no hub is asked.
+TRAINING := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=30000000000 MALLOC_TOP_PAD_=268435456 \
+	HF_HUB_OFFLINE=1 $(BIN)/python -m spectrum.training
+FROM := --shared ../shared --work .training
+
 models: .venv/developed
-	MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=30000000000 MALLOC_TOP_PAD_=268435456 \
-	HF_HUB_OFFLINE=1 $(BIN)/python -m spectrum.training.embedded --shared ../shared --work .training
+	$(TRAINING).embedded $(FROM)
+	$(TRAINING).caption_training $(FROM)
+	$(TRAINING).card $(FROM)
+
+# The student with one thing left out at a time; the card tells what it found.
+ablations: .venv/developed
+	$(TRAINING).ablations $(FROM)
+	$(TRAINING).card $(FROM)
