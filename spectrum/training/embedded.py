@@ -201,7 +201,7 @@ def write_encoder(training: EmbeddedTraining, shared: Path, weights: Path) -> Em
     """Writes identity.json beside the weight files, omega fitted, and loads the encoder."""
     said: dict[str, object] = {
         "semantic_dimension": training.semantic,
-        "visual_dimension": training.student.visual,
+        "visual_dimension": training.student.visual + training.naming.rank,
         "token_grid": [7, 7, training.student.visual],
         "side_pixels": mobilenet.SIDE_PIXELS,
         "step_pixels": mobilenet.STRIDE,

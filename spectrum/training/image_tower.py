@@ -13,6 +13,8 @@ from spectrum.training.student import Student
 EXTRACTOR_BALANCE = 0.6
 """What the extractor's block counts for in the visual vector beside the classifier's: alone it is
 the weaker of both (image to image mAP, Caltech and clothing)."""
+DIRECTIONS_BALANCE = 0.7
+"""The same for the directions between classes, which the narrow matrix gives for nothing."""
 
 
 @torch.no_grad()
@@ -67,10 +69,10 @@ class ImageTower(nn.Module):
         self.register_buffer("balance", balance)
 
     def forward(self, pixels: UInt8[Tensor, "B H W 3"]) -> tuple[Tensor, Tensor, Tensor]:
-        """Semantic B D, visual B P, tokens B P h w, of 8-bit RGB; H and W multiples of 32.
+        """Semantic B D, visual B V, tokens B P h w, of 8-bit RGB; H and W multiples of 32.
 
-        A token is a local feature in the visual vector's directions, before the two blocks are
-        balanced.
+        The visual vector has both backbones' whitened means and the directions that tell the
+        classifier's classes apart. A token is a local feature in the whitened directions.
         """
         parts = self.tails(*self.stems(pixels))
         grids = [head(part) for head, part in zip(self.tokens, parts, strict=True)]
@@ -78,9 +80,12 @@ class ImageTower(nn.Module):
         # The same directions for the means, in float32: whitening makes small errors large.
         blocks = [head(part) for head, part in zip(self.tokens, pooled, strict=True)]
         whitened = torch.cat(blocks, dim=1).flatten(1)
-        logits = [self.classes(pooled[1].flatten(1)), self.labels(whitened)]
+        classified = pooled[1].flatten(1)
+        logits = [self.classes(classified), self.labels(whitened)]
         nouns = self.named(torch.cat(logits, dim=1))
         captions = self.captions(self.standardised(torch.cat(pooled, dim=1).flatten(1)))
         semantic = joined(captions, nouns, self.named.naming.share)
-        visual = functional.normalize(whitened * self.balance, dim=-1)
+        directions = DIRECTIONS_BALANCE * self.classes.directions(classified)
+        visual = torch.cat([whitened * self.balance, directions], dim=-1)
+        visual = functional.normalize(visual, dim=-1)
         return semantic, visual, torch.cat(grids, dim=1)

@@ -58,10 +58,15 @@ class ReducedClassifier(nn.Module):
     show and lost the others.
     """
 
+    middle: Tensor
+    spread: Tensor
+
     def __init__(self, features: int, classes: int, rank: int) -> None:
         super().__init__()
         self.narrow = nn.Linear(features, rank, bias=False)
         self.widen = nn.Linear(rank, classes)
+        self.register_buffer("middle", torch.zeros(rank))
+        self.register_buffer("spread", torch.ones(rank))
 
     @torch.no_grad()
     def fit(
@@ -82,6 +87,14 @@ class ReducedClassifier(nn.Module):
         self.widen.weight.copy_(left[:, :rank] * scales[:rank])
         reduced = self.widen.weight.double() @ (self.narrow.weight.double() @ mean)
         self.widen.bias.copy_(bias.double() + wide @ mean - reduced)
+        between = self.narrow(features)
+        self.middle.copy_(between.mean(dim=0))
+        self.spread.copy_(between.std(dim=0, correction=0))
+
+    def directions(self, features: Float[Tensor, "B F"]) -> Float[Tensor, "B R"]:
+        """The features in the directions that tell classes apart, each of deviation 1."""
+        made: Tensor = (self.narrow(features) - self.middle) / self.spread
+        return made
 
     def forward(self, features: Float[Tensor, "B F"]) -> Float[Tensor, "B M"]:
         made: Tensor = self.widen(self.narrow(features))
