@@ -27,7 +27,7 @@ WHAT = """## What it is
   224 x 224 pixels in all.
 - A photograph gives a **semantic vector** ({semantic}-d, shared with texts), a **visual vector**
   ({visual}-d, which only images have{retained}) and, if asked for, **tokens**: a {grid} grid of
-  local features in the visual vector's directions.
+  local features in the whitened directions that the visual vector starts with.
 - **Text tower.** A tokenizer of {pieces:,} pieces, a low-rank table and layers of MiniLM, distilled
   on texts with typos, keywords and other forms; weights in 8 bits, computed in float32. Case,
   accents and closing punctuation change nothing.
