@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spectrum.training.ensemble import TEACHERS
-from spectrum.training.mobilenet import FEATURES, Convolution, MobileNetV1, MobileNetV2
+from spectrum.training.mobilenet import FEATURES, Convolution, MobileNetV1, MobileNetV2, levelled
 from spectrum.training.quantised import fill, products
 
 EXTRACTOR_FEATURES = 1024
@@ -82,9 +82,8 @@ class Stems(nn.Module):
     ) -> tuple[Float[Tensor, "B 512 h w"], Float[Tensor, "B 320 h w"]]:
         """Maps of one place for 32 x 32 pixels; the sides H and W are multiples of 32."""
         # Shared by both networks, which were trained on pixels in [-1, 1).
-        levelled = (pixels.to(torch.float32).permute(0, 3, 1, 2) - 128.0) / 128.0
-        levelled = levelled.contiguous(memory_format=torch.channels_last)
-        return self.extractor(levelled), self.classifier(levelled)
+        maps = levelled(pixels)
+        return self.extractor(maps), self.classifier(maps)
 
 
 class Tails(nn.Module):

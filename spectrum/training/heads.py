@@ -114,7 +114,8 @@ class Whitening(nn.Module):
 
     The directions of little variance carry what tells two photographs of one kind apart; whitening
     lets them speak (Jegou and Chum, ECCV 2012). Each of the `blocks` of features has directions of
-    its own, which takes half the parameters and loses nothing that was measured.
+    its own, which takes half the parameters; twice as many of the classifier's alone were better
+    for image to image (Caltech mAP 69 against 65).
     """
 
     def __init__(self, blocks: Sequence[int], width: int) -> None:

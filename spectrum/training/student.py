@@ -55,7 +55,7 @@ class StudentTraining:
     head: HeadShape = field(default_factory=HeadShape)
     """The caption block."""
     visual: int = 256
-    """P, width of the visual vector and of a token."""
+    """P, whitened directions: the width of a token, and the first part of the visual vector."""
     classes: int = 1000
     """C, classes of the classifier whose names the noun block is made of."""
     labels: int = 320
