@@ -1,0 +1,75 @@
+"""Every setting of the framework: frozen, checked when made, saved with each checkpoint."""
+
+from satipatthana.configs.adapters import (
+    AdapterConfig,
+    CnnAdapterConfig,
+    LstmAdapterConfig,
+    MlpAdapterConfig,
+    TransformerAdapterConfig,
+    create_adapter_config,
+)
+from satipatthana.configs.curriculum import (
+    PATHS,
+    CurriculumConfig,
+    PathMix,
+    PathWeights,
+    ScoreWeights,
+    StageConfig,
+    judged_scores,
+    uniform_scores,
+)
+from satipatthana.configs.samatha import (
+    AugmenterConfig,
+    AugmenterType,
+    DrunkConfig,
+    ProbeSpecificVicaraConfig,
+    SamathaConfig,
+    SatiConfig,
+    SatiType,
+    StandardVicaraConfig,
+    VicaraConfig,
+    VitakkaConfig,
+    WeightedVicaraConfig,
+    create_vicara_config,
+)
+from satipatthana.configs.system import DecoderConfig, FallbackConfig, SystemConfig
+from satipatthana.configs.vipassana import (
+    METRICS,
+    StandardVipassanaConfig,
+    VipassanaEngineConfig,
+)
+
+__all__ = [
+    "METRICS",
+    "PATHS",
+    "AdapterConfig",
+    "AugmenterConfig",
+    "AugmenterType",
+    "CnnAdapterConfig",
+    "CurriculumConfig",
+    "DecoderConfig",
+    "DrunkConfig",
+    "FallbackConfig",
+    "LstmAdapterConfig",
+    "MlpAdapterConfig",
+    "PathMix",
+    "PathWeights",
+    "ProbeSpecificVicaraConfig",
+    "SamathaConfig",
+    "SatiConfig",
+    "SatiType",
+    "ScoreWeights",
+    "StageConfig",
+    "StandardVicaraConfig",
+    "StandardVipassanaConfig",
+    "SystemConfig",
+    "TransformerAdapterConfig",
+    "VicaraConfig",
+    "VipassanaEngineConfig",
+    "VitakkaConfig",
+    "WeightedVicaraConfig",
+    "create_adapter_config",
+    "create_vicara_config",
+    "judged_scores",
+    "uniform_scores",
+]
