@@ -7,19 +7,19 @@ import torch
 from torch import Tensor
 
 
-def require_at_least(name: str, value: float, low: float) -> None:
+def require_at_least(name: str, value: int | float, low: int | float) -> None:
     """ValueError where `value` is below `low`, or is no number."""
     if not value >= low:
         raise ValueError(f"{name}: expected at least {low}, got {value}")
 
 
-def require_between(name: str, value: float, low: float, high: float) -> None:
+def require_between(name: str, value: int | float, low: int | float, high: int | float) -> None:
     """ValueError where `value` is outside [`low`, `high`]."""
     if not low <= value <= high:
         raise ValueError(f"{name}: expected {low} to {high}, got {value}")
 
 
-def require_inside(name: str, value: float, low: float, high: float) -> None:
+def require_inside(name: str, value: int | float, low: int | float, high: int | float) -> None:
     """ValueError where `value` is outside the open interval (`low`, `high`)."""
     if not low < value < high:
         raise ValueError(f"{name}: expected above {low} and below {high}, got {value}")

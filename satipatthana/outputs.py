@@ -60,6 +60,10 @@ class SantanaLog:
         """Recorded states, S_0 among them."""
         return len(self._states)
 
+    def __getitem__(self, step: int) -> Float[Tensor, "B D"]:
+        """The state of a step; -1 is the last. IndexError where there is none."""
+        return self._states[step]
+
 
 class SystemOutput(NamedTuple):
     """Everything that the system says of a batch; the last three only while training."""
