@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Shaped
 from scipy import stats
 
-from spectrum.training.backbone import started
+from spectrum.training.backbone import CLASSIFIER, started
 from spectrum.training.ensemble_head import EnsembleTraining
 from spectrum.training.image_material import ASKED, ImageMaterial, gathered_images, lessons
 from spectrum.training.image_stages import FACTORING, trained_ensemble
@@ -58,10 +58,13 @@ def variants() -> list[Variant]:
     return [
         *found,
         Variant("contrast and names only", replace(whole, weights=only)),
-        Variant("one teacher: the classifier", whole, teachers=("classifier",)),
+        Variant("one teacher: the classifier", whole, teachers=(CLASSIFIER,)),
         Variant("without photographs that have no captions", whole, others=False),
         Variant("without stretched and cropped views", whole, views=ASKED),
         Variant("tails frozen", replace(whole, tail_rate=0.0)),
+        Variant(
+            "the classifier's tail trained too", replace(whole, classifier_rate=whole.tail_rate)
+        ),
     ]
 
 

@@ -21,6 +21,7 @@ from spectrum.encoders import load_encoder
 from spectrum.training import card_sections as sections
 from spectrum.training.card_text import DATA, FIGURES, HEAD, LIMITS, MADE, WHAT
 from spectrum.training.measurement import measured, teacher_figures
+from spectrum.training.recipe import EmbeddedTraining
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ def what_section(
     return WHAT.format(
         semantic=identity["semantic_dimension"],
         visual=identity["visual_dimension"],
-        retained=f"; it keeps {100.0 * kept:.1f} % of the features' variance" if kept else "",
+        retained=f" (they hold {100.0 * kept:.1f} % of the variance)" if kept else "",
         grid=" x ".join(map(str, identity["token_grid"])),
         pieces=pieces,
         captions=training.student.head.width,
@@ -144,8 +145,8 @@ def model_card(training: Any, facts: dict[str, Any], weights: Path) -> str:
 
 
 def main() -> None:
-    # The story imports this module, so its settings are imported here.
-    from spectrum.training.embedded import WEIGHTS, EmbeddedTraining
+    # The story imports this module, so its folder is asked for here.
+    from spectrum.training.embedded import WEIGHTS
 
     parser = argparse.ArgumentParser(description="Writes the model card anew.")
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
@@ -153,13 +154,15 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument("--measure", action="store_true", help="measure the encoder's figures anew")
     chosen = parser.parse_args()
-    facts = json.loads((chosen.work / "facts.json").read_text(encoding="utf-8"))
-    facts |= later_facts(chosen.work)
+    path = chosen.work / "facts.json"
+    facts = json.loads(path.read_text(encoding="utf-8"))
     encoder = load_encoder(f"embedded:{chosen.weights}")
     if chosen.measure:
         facts["figures"] = measured(encoder, chosen.shared)
     if chosen.measure or "teachers" not in facts:
         facts["teachers"] = teacher_figures(chosen.shared, chosen.work, encoder)
+        path.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    facts |= later_facts(chosen.work)
     try:
         captioner = load_captioner(f"embedded:{chosen.weights}")
         facts["caption_samples"] = caption_samples(captioner, chosen.shared)

@@ -21,13 +21,15 @@ on two CPU cores. Seeds and settings are at the end of this page.
 
 WHAT = """## What it is
 
-- **Image tower.** Two pretrained MobileNets side by side (V1 and V2, width 1.0); their late layers
-  are trained, and V1's last two matrices are products of narrower ones. Convolutions compute in
-  8 bits. It sees the whole frame with its **aspect kept**: sides are multiples of 32, about
-  224 x 224 pixels in all.
+- **Image tower.** Two pretrained MobileNets side by side (V1 and V2, width 1.0). V1's late layers
+  are trained, its last two matrices as products of narrower ones; V2 stays as it was pretrained.
+  Convolutions compute in 8 bits. It sees the whole frame with its **aspect kept**: sides are
+  multiples of 32, about 224 x 224 pixels in all.
 - A photograph gives a **semantic vector** ({semantic}-d, shared with texts), a **visual vector**
-  ({visual}-d, which only images have{retained}) and, if asked for, **tokens**: a {grid} grid of
-  local features in the whitened directions that the visual vector starts with.
+  ({visual}-d, which only images have) and, if asked for, **tokens**: a {grid} grid of local
+  features in whitened directions{retained}.
+  The visual vector has these directions, half whitened, and besides those that tell V2's classes
+  apart.
 - **Text tower.** A tokenizer of {pieces:,} pieces, a low-rank table and layers of MiniLM, distilled
   on texts with typos, keywords and other forms; weights in 8 bits, computed in float32. Case,
   accents and closing punctuation change nothing.
@@ -46,7 +48,7 @@ DATA = """## Data and terms
 | what | used for | terms |
 | --- | --- | --- |
 | Flickr8k train, 6,091 photographs and captions | image tower, text tower, captioner | non-commercial research; photographs not openly licensed |
-| clothing/train, 1,200 photographs without their labels | image tower: what the teachers say of them | CC0 |
+| clothing/train, 1,200 photographs without their labels | image tower: what the teachers say of them; centre of the visual vector | CC0 |
 | COCO val2017 captions, without photographs, less those of the measured photographs | text tower | CC BY 4.0 |
 | names of ImageNet, LVIS (with definitions), Objects365 and ML Kit's labeler | short queries, noun block | names only |
 
@@ -56,8 +58,8 @@ No photograph and no caption of anybody is in these files.
 
 | teacher | what it taught | terms |
 | --- | --- | --- |
-| MobileNetV2 1.0 224, quantised (google-coral/test_data) | half of the backbone; probabilities of the classes | Apache-2.0 |
-| MobileNetV2 1.0 224, another training of it (google-coral/test_data) | its features, in the ensemble | Apache-2.0 |
+| MobileNetV2 1.0 224, `tf2_..._ptq` (google-coral/test_data) | half of the backbone; probabilities of the classes | Apache-2.0 |
+| MobileNetV2 1.0 224, another training of it, `..._quant` (google-coral/test_data) | its features, in the ensemble | Apache-2.0 |
 | MobileNetV1 1.0 224, embedding extractor (google-coral/test_data) | the other half of the backbone | Apache-2.0 |
 | ML Kit object labeler, MobileNetV2 0.5 (googlesamples/mlkit) | probabilities of its labels; its features, in the ensemble | Apache-2.0 (the repository's; the weights' inferred) |
 | SSD MobileNetV1, COCO detector (tensorflow/tflite-support) | its features, in the ensemble | Apache-2.0 (the repository's; the weights' inferred) |
@@ -76,8 +78,9 @@ seed 0), from the shipped files:
 succeed or none does, the bootstrap shows no width: read 0 of n as at most 3 / n.
 
 Everything was chosen on these photographs, so they flatter: Flickr8k dev for captions, caltech_half
-and clothing/validation for names and omega. `imagenet_1k_sample` comes from the training set of the
-image teachers. The photographs of clothing/train, but not their labels, were among the lessons.
+and clothing/validation for names, for omega and for what the visual vector's parts count for.
+`imagenet_1k_sample` comes from the training set of the image teachers. The photographs of
+clothing/train, but not their labels, were among the lessons.
 `flickr8k_dev_flip` is the mean of a photograph's vector and its mirror image's, which takes twice
 the time; the encoder uses the single view.
 """

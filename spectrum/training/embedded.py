@@ -2,9 +2,9 @@
 
     python -m spectrum.training.embedded --shared ../shared --work .training
 
-Sentences -> the sentence teacher's vectors; photographs -> five image teachers' signals and the
-maps that frozen stems make; the ensemble's heads; the student, by HARMONY's loss; tokenizer and
-sentence tower; noun block and query gate; ONNX files, identity, captioner and model card. Every
+Sentences -> the sentence teacher's vectors; tokenizer and sentence tower; photographs -> five image
+teachers' signals and the maps that frozen stems make; the ensemble's heads; the student, by
+HARMONY's loss; noun block and query gate; ONNX files, identity, captioner and model card. Every
 slow stage keeps what it made in the work folder, and is made again only if its settings changed or
 its file is gone.
 """
@@ -14,37 +14,28 @@ import hashlib
 import json
 import logging
 import shutil
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float32
 from tokenizers import Tokenizer
 from torch import nn
 
 from spectrum.encoders.embedded import EmbeddedEncoder
 from spectrum.training import card, export, minilm, mobilenet, quantisation
+from spectrum.training.assembly import assembled
 from spectrum.training.distillation import Distillation, distil, tower_vectors
-from spectrum.training.ensemble_head import EnsembleTraining
-from spectrum.training.heads import TextProjection
-from spectrum.training.image_material import common_labels
 from spectrum.training.image_stages import ImageStages, kept, trained_student
 from spectrum.training.image_tower import ImageTower
-from spectrum.training.material import TAUGHT, Material, TextCounts, gathered
+from spectrum.training.material import TAUGHT, Material, gathered
 from spectrum.training.measurement import best_visual_weight, encoded, measured
-from spectrum.training.naming import (
-    NamedClasses,
-    Naming,
-    ReducedClassifier,
-    noun_block,
-    noun_directions,
-)
 from spectrum.training.photographs import classified
-from spectrum.training.query_gate import GateTraining, QueryGate, gate_lessons, trained_gate
+from spectrum.training.query_gate import QueryGate, gate_lessons, trained_gate
+from spectrum.training.recipe import EmbeddedTraining
 from spectrum.training.sentences import single_nouns
 from spectrum.training.stem_maps import calibration
-from spectrum.training.student import StudentTraining
 from spectrum.training.student_measures import student_hits
 from spectrum.training.text_tower import SentenceTower, TextTower
 from spectrum.training.tokenizer import chosen_tokenizer, spelled_embeddings
@@ -58,29 +49,6 @@ PREPROCESSING = (
     " in all, bilinear, RGB 8 bit; (x - 128) / 128 inside"
 )
 LICENCE = "research only: trained on Flickr8k, whose photographs are not openly licensed"
-
-
-@dataclass(frozen=True, kw_only=True)
-class EmbeddedTraining:
-    """All settings of the embedded encoder."""
-
-    ensemble: EnsembleTraining = field(default_factory=EnsembleTraining)
-    """The five image teachers as one."""
-    student: StudentTraining = field(default_factory=StudentTraining)
-    """The image tower's late layers and heads."""
-    naming: Naming = field(default_factory=Naming)
-    """The noun block."""
-    gate: GateTraining = field(default_factory=GateTraining)
-    """What the noun block counts for in a query."""
-    texts: TextCounts = field(default_factory=TextCounts)
-    """What the sentence tower reads."""
-    text: Distillation = field(default_factory=Distillation)
-    """The tokenizer and the sentence tower."""
-
-    @property
-    def semantic(self) -> int:
-        """Width of the semantic vector, both blocks."""
-        return self.student.head.width + self.naming.width
 
 
 def trained_sentences(
@@ -129,46 +97,6 @@ def query_gate(training: EmbeddedTraining, material: Material, work: Path) -> Qu
     return gate.eval()
 
 
-def reduced_classifier(training: EmbeddedTraining, images: ImageStages) -> ReducedClassifier:
-    """The classifier's classes but the background, its matrix reduced."""
-    whole = images.classifier
-    reduced = ReducedClassifier(whole.in_features, training.student.classes, training.naming.rank)
-    pooled = images.material.signals["train", "whole"]["classifier"].astype(np.float32)
-    reduced.fit(whole.weight[1:], whole.bias[1:], torch.from_numpy(pooled))
-    return reduced
-
-
-def chosen_labels(training: EmbeddedTraining, images: ImageStages) -> tuple[nn.Linear, list[int]]:
-    """The student's map to the labels that have a name, and the labels' numbers."""
-    student = training.student
-    taught = common_labels(images.material, student.labels)
-    meant = common_labels(images.material, training.naming.labels)
-    rows = student.classes + torch.searchsorted(taught, meant)
-    labels = nn.Linear(student.visual, len(rows))
-    with torch.no_grad():
-        labels.weight.copy_(images.student.classes.weight[rows])
-        labels.bias.copy_(images.student.classes.bias[rows])
-    return labels, meant.tolist()
-
-
-def assembled(
-    training: EmbeddedTraining, material: Material, images: ImageStages, gate: QueryGate
-) -> tuple[ImageTower, TextProjection]:
-    """The image tower and the texts' projection: what is trained, and the noun block's names."""
-    student, naming, classes = images.student, training.naming, training.student.classes
-    weight, bias = noun_directions(material.vectors["nouns"], naming.width)
-    names = noun_block(material.class_names(), weight, bias)
-    labels, meant = chosen_labels(training, images)
-    named = NamedClasses(naming, classes, np.concatenate([names[:classes], names[classes:][meant]]))
-    projection = TextProjection(weight.shape[1], training.student.head.width, naming.width, gate)
-    with torch.no_grad():
-        projection.captions.load_state_dict(student.projection.state_dict())
-        projection.nouns.weight.copy_(torch.from_numpy(weight))
-        projection.nouns.bias.copy_(torch.from_numpy(bias))
-    tower = ImageTower(images.stems, student, reduced_classifier(training, images), labels, named)
-    return tower.eval(), projection.eval()
-
-
 def write_image_tower(tower: ImageTower, images: ImageStages, work: Path, path: Path) -> None:
     """Writes the image tower with its convolutions in eight bits."""
     side = mobilenet.SIDE_PIXELS
@@ -201,8 +129,8 @@ def write_encoder(training: EmbeddedTraining, shared: Path, weights: Path) -> Em
     """Writes identity.json beside the weight files, omega fitted, and loads the encoder."""
     said: dict[str, object] = {
         "semantic_dimension": training.semantic,
-        "visual_dimension": training.student.visual + training.naming.rank,
-        "token_grid": [7, 7, training.student.visual],
+        "visual_dimension": training.tokens + training.naming.rank,
+        "token_grid": [7, 7, training.tokens],
         "side_pixels": mobilenet.SIDE_PIXELS,
         "step_pixels": mobilenet.STRIDE,
         "visual_weight": 0.5,
@@ -246,10 +174,15 @@ def made(training: EmbeddedTraining, shared: Path, work: Path, weights: Path) ->
     """Runs all stages, writes the shipped files, and returns what the model card tells."""
     material = gathered(training.texts, shared, work)
     captions, dev_captions = material.captions("train"), material.captions("dev")
-    images = trained_student(
-        training.student, training.ensemble, shared, work, captions, dev_captions
-    )
     sentences, tokenizer = trained_sentences(training, material, work)
+
+    def heard() -> Float32[np.ndarray, "N K S"]:
+        vectors = tower_vectors(sentences, tokenizer, material.texts["train"])
+        return vectors.reshape(captions.shape)
+
+    images = trained_student(
+        training.student, training.ensemble, shared, work, captions, dev_captions, heard
+    )
     tower, projection = assembled(training, material, images, query_gate(training, material, work))
     texts = TextTower(sentences, projection).eval()
     weights.mkdir(parents=True, exist_ok=True)

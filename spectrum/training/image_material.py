@@ -12,7 +12,7 @@ from jaxtyping import Float16, Float32
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spectrum.training.backbone import Stems
+from spectrum.training.backbone import CLASSIFIER, Stems
 from spectrum.training.ensemble import SIGNALS, cached_signals
 from spectrum.training.ensemble_head import EnsembleTeacher, folds
 from spectrum.training.heads import Standardised
@@ -108,8 +108,12 @@ def lessons(
     teacher: EnsembleTeacher,
     classifier: nn.Linear,
     training: StudentTraining,
+    heard: Float32[np.ndarray, "N K S"] | None = None,
 ) -> Lessons:
-    """What the student learns from: maps, signals, class logits and out-of-fold vectors."""
+    """What the student learns from: maps, signals, class logits and out-of-fold vectors.
+
+    `captions` are the sentence teacher's vectors, `heard` the shipped text tower's of the same.
+    """
     reduction = Reduction(material.joined("train", "whole"), REDUCED, training.seed)
     labels = common_labels(material, training.labels)
     count = len(material.sets["train"])
@@ -119,7 +123,7 @@ def lessons(
         found = {}
         for view in ASKED:
             said = material.signals[name, view]
-            pooled = torch.from_numpy(said["classifier"].astype(np.float32))
+            pooled = torch.from_numpy(said[CLASSIFIER].astype(np.float32))
             labelled = torch.from_numpy(said["labeler_logits"].astype(np.float32))[:, labels]
             joined = material.joined(name, view)
             found[view] = (
@@ -150,4 +154,5 @@ def lessons(
             texts=texts,
             scale=float(teacher.log_scale.exp()),
             others=views("others", ASKED, None),
+            heard=None if heard is None else torch.from_numpy(heard),
         )

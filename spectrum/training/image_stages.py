@@ -75,8 +75,13 @@ def trained_student(
     work: Path,
     captions: Float32[np.ndarray, "N K S"],
     dev_captions: Float32[np.ndarray, "M K S"],
+    hear: Callable[[], Float32[np.ndarray, "N K S"]],
 ) -> ImageStages:
-    """All stages of the image tower; `captions` are the sentence teacher's vectors."""
+    """All stages of the image tower; `captions` are the sentence teacher's vectors.
+
+    `hear` says what the text tower that ships makes of the same; it is asked only if the student
+    is trained.
+    """
     models = shared / "models"
     stems, _, _ = started(models)
     material = gathered_images(models, shared / "data", stems, work)
@@ -88,7 +93,7 @@ def trained_student(
     def make() -> None:
         teacher = trained_ensemble(ensemble, material, captions, dev_captions, work)
         fitted(student, material.maps["train", "whole"])
-        taught = lessons(material, captions, teacher, classifier, training)
+        taught = lessons(material, captions, teacher, classifier, training, hear())
 
         def watch(student: Student) -> str:
             hits = student_hits(student, material.maps["dev", "whole"], dev_captions)

@@ -3,18 +3,12 @@
 import torch
 from jaxtyping import UInt8
 from torch import Tensor, nn
-from torch.nn import functional
 
 from spectrum.training.backbone import Stems
 from spectrum.training.heads import Standardised, Whitening, joined
 from spectrum.training.naming import NamedClasses, ReducedClassifier
 from spectrum.training.student import Student
-
-EXTRACTOR_BALANCE = 0.6
-"""What the extractor's block counts for in the visual vector beside the classifier's: alone it is
-the weaker of both (image to image mAP, Caltech and clothing)."""
-DIRECTIONS_BALANCE = 0.7
-"""The same for the directions between classes, which the narrow matrix gives for nothing."""
+from spectrum.training.visual_vector import VisualVector
 
 
 @torch.no_grad()
@@ -45,8 +39,6 @@ def token_heads(standardised: Standardised, whitening: Whitening) -> nn.ModuleLi
 class ImageTower(nn.Module):
     """Photographs to a semantic vector, a visual vector, and a grid of tokens."""
 
-    balance: Tensor
-
     def __init__(
         self,
         stems: Stems,
@@ -54,6 +46,7 @@ class ImageTower(nn.Module):
         classes: ReducedClassifier,
         labels: nn.Linear,
         named: NamedClasses,
+        visual: VisualVector,
     ) -> None:
         super().__init__()
         self.stems = stems
@@ -64,9 +57,7 @@ class ImageTower(nn.Module):
         self.classes = classes
         self.labels = labels
         self.named = named
-        near, far = (project.out_features for project in student.whitening.linear)
-        balance = torch.cat([torch.full((near,), EXTRACTOR_BALANCE), torch.ones(far)])
-        self.register_buffer("balance", balance)
+        self.visual = visual
 
     def forward(self, pixels: UInt8[Tensor, "B H W 3"]) -> tuple[Tensor, Tensor, Tensor]:
         """Semantic B D, visual B V, tokens B P h w, of 8-bit RGB; H and W multiples of 32.
@@ -85,7 +76,5 @@ class ImageTower(nn.Module):
         nouns = self.named(torch.cat(logits, dim=1))
         captions = self.captions(self.standardised(torch.cat(pooled, dim=1).flatten(1)))
         semantic = joined(captions, nouns, self.named.naming.share)
-        directions = DIRECTIONS_BALANCE * self.classes.directions(classified)
-        visual = torch.cat([whitened * self.balance, directions], dim=-1)
-        visual = functional.normalize(visual, dim=-1)
+        visual = self.visual(whitened, self.classes.directions(classified))
         return semantic, visual, torch.cat(grids, dim=1)

@@ -18,11 +18,11 @@ class Naming:
 
     width: int = 128
     """N, dimensions of the noun block."""
-    rank: int = 184
+    rank: int = 248
     """R, rank that the classifier's matrix is reduced to."""
     labels: int = 160
     """L, labels of the labeler that have a name: those it gives most."""
-    temperature: float = 1.5
+    temperature: float = 1.25
     """Divides the class logits; above one, classes after the first count for more."""
     label_weight: float = 0.3
     """What the labeler's labels count for beside the classifier's classes."""

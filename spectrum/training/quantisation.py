@@ -17,6 +17,8 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from spectrum.training.entrance import eight_bit_entrance, folded
+
 QUANTISED = ["Conv", "Add", "Clip"]
 """What is computed in eight bits. The heads stay as they are: they are small, and errors of theirs
 would be errors of the vectors."""
@@ -57,9 +59,10 @@ def quantise(
     float32 (MobileNetV2, ONNX Runtime 1.31).
     """
     with tempfile.TemporaryDirectory() as folder:
-        prepared = Path(folder) / "prepared.onnx"
+        whole, prepared = Path(folder) / "folded.onnx", Path(folder) / "prepared.onnx"
+        onnx.save(folded(onnx.load(exported)), whole)
         # Symbolic shapes fail on the tower's concatenation, and nothing here needs them.
-        quant_pre_process(str(exported), str(prepared), skip_symbolic_shape=True)
+        quant_pre_process(str(whole), str(prepared), skip_symbolic_shape=True)
         quantize_static(
             str(prepared),
             str(written),
@@ -71,6 +74,7 @@ def quantise(
             op_types_to_quantize=QUANTISED,
             nodes_to_exclude=on_means(onnx.load(prepared)),
         )
+    onnx.save(eight_bit_entrance(onnx.load(written)), written)
 
 
 def opened(path: Path) -> onnxruntime.InferenceSession:

@@ -42,7 +42,7 @@ def write_stems(stems: Stems, photographs: Sequence[Photograph], path: Path) -> 
     whole = path.with_suffix(".float32.onnx")
     example = torch.zeros((2, 224, 224, 3), dtype=torch.uint8)
     axes = {0: "batch", 1: "rows", 2: "columns"}
-    exported(stems, example, axes, ["extractor", "classifier"], whole)
+    exported(stems, example, axes, ["extractor", "classifier"], whole, storage="float32")
     quantise(whole, calibration(photographs), path)
 
 

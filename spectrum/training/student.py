@@ -54,8 +54,9 @@ class StudentTraining:
 
     head: HeadShape = field(default_factory=HeadShape)
     """The caption block."""
-    visual: int = 256
-    """P, whitened directions: the width of a token, and the first part of the visual vector."""
+    visual: tuple[int, int] = (64, 192)
+    """Whitened directions of the extractor's and of the classifier's features: a token's channels,
+    and the first parts of the visual vector."""
     classes: int = 1000
     """C, classes of the classifier whose names the noun block is made of."""
     labels: int = 320
@@ -71,13 +72,17 @@ class StudentTraining:
     head_rate: float = 1.5e-3
     """Peak of the one-cycle schedule for what starts from random weights."""
     tail_rate: float = 4e-4
-    """The same for the pretrained late layers."""
+    """The same for the extractor's late layers."""
+    classifier_rate: float = 0.0
+    """The same for the classifier's last layer; at 0 it stays the pretrained one."""
     weight_decay: float = 0.05
     """AdamW's."""
     relation_temperature: float = 0.1
     """Of the likenesses among a batch."""
     distance_weight: float = 0.1
     """HARMONY's alpha in 5.3a."""
+    heard: float = 0.5
+    """Share of captions shown as the text tower that ships says them, and not its teacher."""
     seed: int = 0
     """Of the initial weights, the order, the views and the dropout."""
 
@@ -112,6 +117,16 @@ class Lessons:
     """The ensemble's inverse temperature."""
     others: list[View]
     """Views of photographs without captions; may be empty."""
+    heard: Float32[Tensor, "N K S"] | None = None
+    """The captions' vectors by the text tower that ships; None where there is none yet."""
+
+    def sentences(self, rows: Tensor, heard: float) -> Float32[Tensor, "B K S"]:
+        """The captions of some photographs, a random share of them by the text tower that ships."""
+        captions = self.captions[rows]
+        if self.heard is None or not heard:
+            return captions
+        chosen = torch.rand(*captions.shape[:2], 1) < heard
+        return torch.where(chosen, self.heard[rows], captions)
 
 
 class Student(nn.Module):
@@ -123,7 +138,7 @@ class Student(nn.Module):
         self.standardised = Standardised(WIDTH)
         self.captions = CaptionHead(WIDTH, training.head)
         self.whitening = Whitening((EXTRACTOR_FEATURES, FEATURES), training.visual)
-        self.classes = nn.Linear(training.visual, training.classes + training.labels)
+        self.classes = nn.Linear(sum(training.visual), training.classes + training.labels)
         self.projection = nn.Linear(sentence, training.head.width)
         self.log_scale = nn.Parameter(torch.tensor(3.0))
 
@@ -151,21 +166,26 @@ class StudentTrainer:
         """Runs all epochs; returns each epoch's mean of every term, unweighted."""
         training, student = self.training, self.student
         torch.manual_seed(training.seed)
-        tails = list(student.tails.parameters())
-        fixed = {id(part) for part in [*tails, *student.whitening.parameters()]}
+        tails = list(student.tails.extractor.parameters())
+        last = list(student.tails.classifier.parameters())
+        fixed = {id(part) for part in [*tails, *last, *student.whitening.parameters()]}
         fresh = [part for part in student.parameters() if id(part) not in fixed]
+        rates = [training.head_rate, training.tail_rate]
         groups = [
             {"params": [*fresh, *self.adapter.parameters()], "lr": training.head_rate},
             {"params": tails, "lr": training.tail_rate},
         ]
+        if training.classifier_rate:
+            rates.append(training.classifier_rate)
+            groups.append({"params": last, "lr": training.classifier_rate})
+            tails = [*tails, *last]
+        else:
+            student.tails.classifier.requires_grad_(False)
         optimiser = torch.optim.AdamW(groups, weight_decay=training.weight_decay)
         count = len(self.lessons.captions)
         steps = max(1, count // training.batch)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser,
-            [training.head_rate, training.tail_rate],
-            total_steps=steps * training.epochs,
-            pct_start=0.1,
+            optimiser, rates, total_steps=steps * training.epochs, pct_start=0.1
         )
         curves = []
         for epoch in range(training.epochs):
@@ -217,7 +237,7 @@ class StudentTrainer:
                 [student.features(*self.entering(view, picked)) for view, picked in parts]
             ).float()
             images = student.captions(features[: len(rows)]).float()
-            texts = student.texts(lessons.captions[rows]).float()
+            texts = student.texts(lessons.sentences(rows, training.heard)).float()
             visual = student.whitening(features).float()
             adapted = functional.normalize(self.adapter(features).float(), dim=-1)
             named = student.classes(student.whitening.project(features)).float()

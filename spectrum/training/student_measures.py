@@ -49,4 +49,4 @@ def fitted(student: Student, maps: Maps) -> None:
     """Sets standardisation and whitening from training photographs, before the training."""
     features = pooled(student, maps)
     student.standardised.fit(features.numpy())
-    student.whitening.fit(student.standardised(features))
+    student.whitening.fit(student.standardised(features), student.standardised.deviation)

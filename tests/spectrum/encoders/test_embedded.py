@@ -88,16 +88,19 @@ def test_tokens_come_only_when_asked_for(encoder: EmbeddedEncoder, images: list[
 def test_the_tokens_of_a_square_image_point_together_where_the_visual_vector_does(
     encoder: EmbeddedEncoder, images: list[RgbImage]
 ) -> None:
-    from spectrum.training.image_tower import EXTRACTOR_BALANCE
+    import onnx
+    from onnx import numpy_helper
 
     vectors = encoder.encode_images([encoder.prepare(images[1])], tokens=True)
     assert vectors.tokens is not None
     mean = vectors.tokens[0].mean(axis=(0, 1))
-    # The visual vector weighs the first backbone's half less.
-    mean[: len(mean) // 2] *= EXTRACTOR_BALANCE
+    graph = onnx.load(encoder.folder / "image_tower.onnx").graph
+    said = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     # The directions between classes come after the whitened ones.
-    whitened = vectors.visual[0][: len(mean)]
-    assert mean @ whitened / np.linalg.norm(mean) / np.linalg.norm(whitened) > 0.98
+    places = slice(0, len(mean))
+    wanted = said["visual.weight"][places] * (mean - said["visual.centre"][places])
+    whitened = vectors.visual[0][places]
+    assert wanted @ whitened / np.linalg.norm(wanted) / np.linalg.norm(whitened) > 0.98
 
 
 SHAPES = {"landscape": (400, 300), "portrait": (300, 400), "square": (320, 320), "strip": (900, 60)}

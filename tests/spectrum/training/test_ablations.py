@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from spectrum.training.ablations import EPOCHS, interval, overlap, table, unit, variants
+from spectrum.training.backbone import CLASSIFIER
 from spectrum.training.image_material import ASKED
 from spectrum.training.student import TERMS
 
@@ -48,7 +49,7 @@ def test_every_term_but_the_task_is_left_out_once() -> None:
 
 def test_names_of_variants_tell_what_they_do() -> None:
     found = {variant.name: variant for variant in variants()}
-    assert found["one teacher: the classifier"].teachers == ("classifier",)
+    assert found["one teacher: the classifier"].teachers == (CLASSIFIER,)
     assert found["without stretched and cropped views"].views == ASKED
     assert found["tails frozen"].training.tail_rate == 0.0
     left = found["contrast and names only"].training.weights

@@ -12,7 +12,7 @@ from PIL import Image
 
 from spectrum.captioners import Caption, CaptionerIdentity
 from spectrum.training.card import caption_samples, later_facts, model_card, settings
-from spectrum.training.embedded import EmbeddedTraining
+from spectrum.training.recipe import EmbeddedTraining
 
 TRAINING = EmbeddedTraining()
 HITS = {"text_to_image": [10.0, 20.0, 40.0], "image_to_text": [20.0, 40.0, 80.0]}
@@ -79,7 +79,7 @@ def test_stages_say_what_is_kept_of_the_teacher(weights: Path) -> None:
     assert "| sentence teacher | 10.0 / 20.0 / 40.0 | 100.0 % |" in card
     assert "both blocks | 9.0 / 18.0 / 39.0 | 97.5 % | 20.0 / 40.0 / 80.0 | 100.0 % |\n" in card
     assert "captions: 0.988." in card
-    assert "75.0 % of the features' variance" in card
+    assert "hold 75.0 % of the variance" in card
 
 
 def test_what_is_not_measured_names_its_command(weights: Path) -> None:

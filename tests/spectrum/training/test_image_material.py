@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from spectrum.training import image_material
+from spectrum.training.backbone import CLASSIFIER
 from spectrum.training.ensemble_head import EnsembleTeacher, EnsembleTraining, folds
 from spectrum.training.heads import HeadShape
 from spectrum.training.image_material import (
@@ -23,7 +24,7 @@ from spectrum.training.stem_maps import Maps
 from spectrum.training.student import StudentTraining
 
 COUNTS = {"train": 9, "others": 4}
-WIDTHS = {"classifier": 6, "labeler_logits": 5, "extractor": 3}
+WIDTHS = {CLASSIFIER: 6, "labeler_logits": 5, "extractor": 3}
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def material() -> ImageMaterial:
         sets={name: [photograph] * count for name, count in COUNTS.items()},
         maps=maps,
         signals=signals,
-        listened=("extractor", "classifier", "labeler_logits"),
+        listened=("extractor", CLASSIFIER, "labeler_logits"),
     )
 
 
@@ -114,7 +115,7 @@ def test_lessons_are_in_step(material: ImageMaterial, monkeypatch: pytest.Monkey
         asked = view if view in ASKED else "whole"
         said = material.signals["train", asked]
         # The first of the classifier's classes is the background, which has no name.
-        pooled = torch.from_numpy(said["classifier"].astype(np.float32))
+        pooled = torch.from_numpy(said[CLASSIFIER].astype(np.float32))
         torch.testing.assert_close(lesson.logits[:, :3], classifier(pooled)[:, 1:].detach())
         labelled = torch.from_numpy(said["labeler_logits"].astype(np.float32))[:, labels]
         assert torch.equal(lesson.logits[:, 3:], labelled)

@@ -28,7 +28,7 @@ COUNT, CAPTIONS, SENTENCE = 8, 3, 11
 NOTHING = LossWeights(**dict.fromkeys(TERMS, 0.0))
 SMALL = StudentTraining(
     head=HeadShape(width=7, dropout=0.0),
-    visual=10,
+    visual=(3, 5),
     classes=5,
     labels=3,
     epochs=12,
@@ -213,6 +213,33 @@ def test_the_watcher_sees_every_epoch_at_rest(untaught: Student, lessons: Lesson
     assert seen == [False, False]
 
 
+def test_captions_are_shown_by_both_text_towers(lessons: Lessons) -> None:
+    rows = torch.arange(COUNT)
+    assert torch.equal(lessons.sentences(rows, 0.5), lessons.captions)
+    both = replace(lessons, heard=-lessons.captions)
+    torch.manual_seed(0)
+    shown = both.sentences(rows, 0.5)
+    same = (shown == lessons.captions).all(dim=-1)
+    other = (shown == -lessons.captions).all(dim=-1)
+    assert torch.equal(same, ~other)
+    assert 0 < same.sum() < COUNT * CAPTIONS
+    assert torch.equal(both.sentences(rows, 1.0), -lessons.captions)
+    assert torch.equal(both.sentences(rows[2:4], 0.0), lessons.captions[2:4])
+
+
+def test_the_classifiers_last_layer_stays_unless_it_has_a_rate(
+    untaught: Student, lessons: Lessons
+) -> None:
+    before = untaught.tails.classifier.convolution.weight
+    for rate, moved in ((0.0, False), (4e-4, True)):
+        training = replace(SMALL, epochs=1, classifier_rate=rate)
+        trainer, _ = trained(untaught, lessons, training)
+        after = trainer.student.tails.classifier.convolution.weight
+        assert torch.equal(after, before) is not moved
+        moved_extractor = trainer.student.tails.extractor[1].convolution.weight
+        assert not torch.equal(moved_extractor, untaught.tails.extractor[1].convolution.weight)
+
+
 def test_measures_of_a_student(
     untaught: Student, lessons: Lessons, maps: Maps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,7 +261,7 @@ def test_fitting_standardises_the_pooled_features(untaught: Student, maps: Maps)
     made = untaught.standardised(pooled(untaught, maps))
     torch.testing.assert_close(made.mean(dim=0), torch.zeros(WIDTH), atol=1e-3, rtol=0)
     whitened = untaught.whitening.project(made)
-    # Each half of the directions has deviation 1.
+    # Each block's directions have deviation 1.
     torch.testing.assert_close(
-        whitened.square().mean(dim=0), torch.ones(SMALL.visual), atol=0.01, rtol=0
+        whitened.square().mean(dim=0), torch.ones(sum(SMALL.visual)), atol=0.01, rtol=0
     )

@@ -62,7 +62,7 @@ def test_whitened_features_have_equal_deviations_in_each_block() -> None:
         for size in (11, 13)
     ]
     mixed = torch.cat(parts, dim=1)
-    whitening = Whitening((11, 13), 6)
+    whitening = Whitening((11, 13), (3, 3))
     whitening.fit(mixed)
     made = whitening.project(mixed)
     assert whitening.retained == pytest.approx(1.0, abs=1e-6)
@@ -75,12 +75,34 @@ def test_whitened_features_have_equal_deviations_in_each_block() -> None:
     torch.testing.assert_close(whitening.project(moved)[:, :3], made[:, :3])
 
 
+def test_directions_are_those_of_the_features_before_standardisation() -> None:
+    """The second feature varies ten times as much; alone, one direction would have either."""
+    generator = torch.Generator().manual_seed(0)
+    standardised = torch.randn(5000, 2, generator=generator)
+    deviation = torch.tensor([1.0, 10.0])
+    whitening = Whitening((2,), (1,))
+    whitening.fit(standardised, deviation)
+    made = whitening.project(standardised)[:, 0]
+    torch.testing.assert_close(
+        made.abs(), (standardised[:, 1] - standardised[:, 1].mean()).abs(), atol=0.1, rtol=0.05
+    )
+    assert whitening.retained == pytest.approx(100 / 101, abs=2e-3)
+    assert whitening.variances.item() == pytest.approx(100.0, rel=0.05)
+
+
+def test_what_was_retained_is_kept_with_the_weights() -> None:
+    whitening, again = Whitening((3,), (2,)), Whitening((3,), (2,))
+    whitening.fit(torch.randn(50, 3, generator=torch.Generator().manual_seed(0)))
+    again.load_state_dict(whitening.state_dict())
+    assert again.retained == whitening.retained < 0.95
+
+
 def test_the_variance_that_is_left_out_is_told() -> None:
     """Variances 4 and 1 in one block, 2 and 2 in the other: a direction of each keeps 6 of 9."""
     generator = torch.Generator().manual_seed(0)
     plain = torch.linalg.qr(torch.randn(999, 5, generator=generator))[0]
     orthogonal = torch.linalg.qr(plain - plain.mean(dim=0))[0][:, :4]
-    whitening = Whitening((2, 2), 2)
+    whitening = Whitening((2, 2), (1, 1))
     whitening.fit(orthogonal * torch.tensor([4.0, 1.0, 2.0, 2.0]).sqrt())
     assert whitening.retained == pytest.approx(6 / 9, abs=1e-3)
 
@@ -115,7 +137,7 @@ def test_token_heads_are_standardisation_and_whitening_in_one() -> None:
     """On features that are not clamped; the order of the blocks stays."""
     torch.manual_seed(0)
     features = torch.randn(500, 7) * 2.0 + 3.0
-    standardised, whitening = Standardised(7), Whitening((3, 4), 4)
+    standardised, whitening = Standardised(7), Whitening((3, 4), (2, 2))
     standardised.fit(features.numpy())
     whitening.fit(standardised(features))
     grid = torch.randn(2, 7, 5, 3) * 0.5 + 3.0
