@@ -89,21 +89,31 @@ class FilteredNoiseVoid(VoidDataset):
 
 
 class FeatureShuffleVoid(VoidDataset):
-    """Each feature of a sample drawn from another known one: every part known, the whole not."""
+    """Features of a sample drawn from other known ones: every part known, the whole not."""
 
     def __init__(
         self,
         known: Shaped[Tensor, "N ..."],
         count: int,
         generator: torch.Generator | None = None,
+        shares: tuple[float, float] = (1.0, 1.0),
     ) -> None:
-        """ValueError for fewer than two known samples."""
+        """`shares`: least and largest share of a sample's features that are drawn anew; each sample
+        has its own, and the fewer, the nearer it is. ValueError for fewer than two known samples.
+        """
         require_batch("known", known, known.shape[1:])
         require_at_least("known samples", len(known), 2)
+        require_between("shares", shares[0], 0.0, shares[1])
+        require_between("shares", shares[1], shares[0], 1.0)
         flat = known.flatten(1)
         rows = randint(len(known), (count, flat.shape[1]), generator).to(known.device)
         columns = torch.arange(flat.shape[1], device=known.device)
-        super().__init__(flat[rows, columns].reshape(count, *known.shape[1:]))
+        samples = flat[rows, columns]
+        if shares[0] < 1.0:
+            own = flat[randint(len(known), (count,), generator).to(known.device)]
+            share = shares[0] + (shares[1] - shares[0]) * uniform([count, 1], flat, generator)
+            samples = torch.where(uniform(samples.shape, flat, generator) < share, samples, own)
+        super().__init__(samples.reshape(count, *known.shape[1:]))
 
 
 class PatchShuffleVoid(VoidDataset):

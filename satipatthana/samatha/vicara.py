@@ -67,6 +67,8 @@ class RefinerVicara(BaseVicara):
             refiner(s_t, context, grasp)
             for refiner, grasp in zip(self.refiners, grasps, strict=True)
         ]
+        if len(answers) == 1:
+            return answers[0]
         return (torch.stack(answers, dim=-1) * shares.unsqueeze(1)).sum(dim=-1)
 
     def prepared(

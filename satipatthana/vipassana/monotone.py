@@ -18,6 +18,8 @@ IQR_OF_NORMAL = 1.349
 """Distance between the quartiles of a normal variable of deviation 1."""
 HIGHEST_THRESHOLD = 2.0
 """The hinges of h_static start spread over so many deviations on both sides."""
+FAINTEST = 0.01
+"""A metric of less weight, an AUROC of 45 to 55, is not heard: its sign would be a guess."""
 STEEPNESS = 2.0
 """Slope of the logit of trust far out, at the start, per deviation of all metrics together."""
 
@@ -26,13 +28,15 @@ class MetricProjection(nn.Module):
     """h_static from the metrics of each sample.
 
     Monotone: softplus(|W| m + b), hinges at learned thresholds of non-negative sums of the metrics,
-    near-linear far out, so that what is ten times as strange is still told apart. All metrics weigh
-    the same at the start; weight decay takes away those that say nothing. Otherwise: GELU(W m + b).
+    near-linear far out, so that what is ten times as strange is still told apart. A metric weighs
+    at the start what it tells of the voids, and one that tells nothing is not heard (`fit`); stage
+    2 goes on from there. Otherwise: GELU(W m + b).
     """
 
     mean: Tensor
     scale: Tensor
     sign: Tensor
+    heard: Tensor
 
     def __init__(self, num_metrics: int, width: int, monotone: bool = True) -> None:
         super().__init__()
@@ -46,14 +50,19 @@ class MetricProjection(nn.Module):
         self.register_buffer("mean", torch.zeros(num_metrics))
         self.register_buffer("scale", torch.ones(num_metrics))
         self.register_buffer("sign", torch.ones(num_metrics))
+        self.register_buffer("heard", torch.ones(num_metrics))
 
     @torch.no_grad()
     def fit(self, clean: Float[Tensor, "N M"], void: Float[Tensor, "N2 M"]) -> None:
-        """Learns middle and spread of the metrics from known samples, from voids which way is bad.
+        """Learns middle and spread of the metrics from known samples, from voids which way is bad
+        and, unless the projection is free, how much each metric is listened to at first.
 
         Middle and spread are median and quartile distance (the deviation where the quartiles
         coincide, 1 where all are equal), which a few strange samples among the known do not move.
         A metric that is no higher and no lower for voids keeps the table's way, higher is worse.
+        First weights are (2 AUROC - 1)^2, together of length 1: with equal ones, the metrics that
+        tell nothing drown those that tell much (on photographs an AUROC of 94.7 against 97.0), and
+        stage 2 is too short to mend that. Where all are below FAINTEST, all are heard equally.
         ValueError for another number of metrics, none at all, or NaN.
         """
         num_metrics = len(self.mean)
@@ -66,10 +75,17 @@ class MetricProjection(nn.Module):
         self.scale.copy_(torch.where(scale > 1e-6, scale, torch.ones_like(scale)))
         higher = torch.stack([share_higher(clean[:, m], void[:, m]) for m in range(num_metrics)])
         self.sign.copy_(torch.where(higher < 0.5, -1.0, 1.0))
+        telling = (2.0 * higher - 1.0).square()
+        heard = telling >= FAINTEST
+        if self.monotone and bool(heard.any()):
+            self.heard.copy_(heard)
+            weights = telling * heard
+            weights = weights / torch.linalg.vector_norm(weights)
+            self.linear.weight.copy_(weights.expand_as(self.linear.weight))
 
     def badness(self, metrics: Float[Tensor, "B M"]) -> Float[Tensor, "B M"]:
-        """Deviations by which each metric is worse than usual; below 0: better."""
-        return self.sign * (metrics - self.mean) / self.scale
+        """Deviations by which each metric is worse than usual; below 0: better; 0: not heard."""
+        return self.heard * self.sign * (metrics - self.mean) / self.scale
 
     def forward(self, metrics: Float[Tensor, "B M"]) -> Float[Tensor, "B G"]:
         badness = self.badness(metrics)

@@ -100,6 +100,21 @@ def test_each_feature_is_that_of_some_known_sample() -> None:
     assert not bool((torch.cdist(void.samples, KNOWN) < 1e-4).any())
 
 
+def test_a_part_of_the_features_can_stay_a_samples_own() -> None:
+    known = torch.arange(40.0)[:, None].expand(40, 100).contiguous()
+    void = FeatureShuffleVoid(known, 200, seeded(), shares=(0.25, 0.25)).samples
+    own = void.mode(dim=1).values
+    # A quarter is drawn anew, of which a fortieth is the sample's own again.
+    assert float((void != own[:, None]).float().mean()) == pytest.approx(0.25 * 39 / 40, abs=0.01)
+
+
+def test_shares_stay_between_nothing_and_all() -> None:
+    with pytest.raises(ValueError, match="shares: expected 0.0 to 0.2, got 0.5"):
+        FeatureShuffleVoid(KNOWN, 3, shares=(0.5, 0.2))
+    with pytest.raises(ValueError, match="shares: expected 0.5 to 1.0, got 1.5"):
+        FeatureShuffleVoid(KNOWN, 3, shares=(0.5, 1.5))
+
+
 def test_tokens_can_be_shuffled_too() -> None:
     tokens = torch.arange(40).reshape(8, 5)
     void = FeatureShuffleVoid(tokens, 10, seeded())

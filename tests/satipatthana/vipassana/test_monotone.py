@@ -21,9 +21,9 @@ def projection(monotone: bool = True) -> MetricProjection:
     """Random weights, fitted to metrics of which the odd ones fall for voids."""
     torch.manual_seed(5)
     made = MetricProjection(M, G, monotone).double()
-    torch.nn.init.normal_(made.linear.weight)
     clean = 3 * numbers(101, 6) + 2
     made.fit(clean, clean[:53] + torch.tensor([4.0, -4.0] * M)[:M])
+    torch.nn.init.normal_(made.linear.weight)
     return made
 
 
@@ -110,6 +110,30 @@ def test_a_free_projection_can_do_what_the_monotone_one_cannot() -> None:
         torch.nn.init.ones_(linear.weight)
     better, worse = head(made(torch.tensor([[1.0], [2.0]])))
     assert worse > better
+
+
+def told() -> MetricProjection:
+    """Three metrics of which voids raise the first always, the second in 3 of 4 pairs, and the
+    third as often as not."""
+    made = MetricProjection(3, 2)
+    clean = torch.tensor([0.0, 1.0, 2.0, 3.0])
+    void = torch.stack([clean + 4, torch.full([4], 2.5), clean], dim=1)
+    made.fit(clean[:, None].expand(4, 3).contiguous(), void)
+    return made
+
+
+def test_a_metric_starts_with_the_weight_of_what_it_tells() -> None:
+    # AUROC 1, 0.75 and 0.5: (2 A - 1)^2 is 1, 1/4 and 0, of length sqrt(17) / 4 together.
+    for weights in told().linear.weight.tolist():
+        assert weights == pytest.approx([4 / 17**0.5, 1 / 17**0.5, 0.0])
+
+
+def test_a_metric_that_tells_nothing_is_not_heard_even_when_training_would_use_it() -> None:
+    made = told()
+    torch.nn.init.ones_(made.linear.weight)
+    metrics = torch.tensor([[1.0, 2.0, 3.0], [1.0, 2.0, -300.0]])
+    first, second = made(metrics)
+    assert torch.equal(first, second)
 
 
 def test_no_metric_outweighs_another_at_the_start() -> None:
