@@ -104,7 +104,16 @@ def test_every_labelled_function_is_in_the_ledger() -> None:
 
 
 EQUATIONS = {
+    "CASTLE": ["1.1a", "1.1b", "1.2a", "1.2b", "1.3a", "1.3b", "1.3c"],
+    "PRISM": ["2.1a", "2.1b", "2.1c", "2.1d", "2.2a", "2.2b", "2.2c", "2.3a", "2.3b", "2.3c"],
     "HARMONY": ["5.1a", "5.1b", "5.2a", "5.2b", "5.3a", "5.3b", "5.3c"],
+    "SATIPATTHANA": [
+        *("4.3a", "4.3b", "4.3c"),
+        *(f"4.6{letter}" for letter in "abcdefgh"),
+        *("5.1a", "5.1b", "5.1c"),
+        *(f"5.2{letter}" for letter in "abcde"),
+        *(f"5.3{letter}" for letter in "abcd"),
+    ],
 }
 """What each source asks for."""
 
