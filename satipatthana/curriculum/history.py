@@ -24,6 +24,8 @@ class StageHistory:
 
     stage: Stage
     epochs: list[EpochRecord] = dataclasses.field(default_factory=list)
+    steps: int = 0
+    """Steps of the optimiser, in all epochs together."""
     ended: Ending = "skipped"
     kept_epoch: int = 0
     """The epoch whose weights were kept, counted from 1; 0 where nothing was trained."""
@@ -48,6 +50,11 @@ class TrainingHistory:
             if stage.stage == name:
                 return stage
         raise KeyError(name)
+
+    @property
+    def steps(self) -> int:
+        """Steps of the optimiser in all stages together."""
+        return sum(stage.steps for stage in self.stages)
 
     @property
     def seconds(self) -> float:

@@ -114,7 +114,7 @@ def learn(
             )
             transition, ending = Transition(lesson.config), None
             while ending is None:
-                epoch = one_epoch(system, lesson, optimiser)
+                epoch = one_epoch(system, lesson, optimiser, record)
                 record.epochs.append(epoch)
                 if transition.improves(epoch.held_out["total"]):
                     kept, record.kept_epoch = snapshot(system, lesson), transition.epochs
@@ -130,9 +130,13 @@ def learn(
 
 
 def one_epoch(
-    system: SatipatthanaSystem, lesson: Lesson, optimiser: torch.optim.Optimizer
+    system: SatipatthanaSystem,
+    lesson: Lesson,
+    optimiser: torch.optim.Optimizer,
+    record: StageHistory,
 ) -> EpochRecord:
-    """Once through the batches, a step each; then the losses on what is held out."""
+    """Once through the batches, a step each, which `record` counts; then the losses on what is held
+    out."""
     started = time.perf_counter()
 
     def steps() -> Iterable[Terms]:
@@ -140,6 +144,7 @@ def one_epoch(
             optimiser.zero_grad()
             torch.autograd.backward(terms["total"])
             optimiser.step()
+            record.steps += 1
             yield terms
 
     train = means(steps(), lesson)

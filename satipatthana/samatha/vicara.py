@@ -63,7 +63,7 @@ class RefinerVicara(BaseVicara):
     ) -> Float[Tensor, "B D"]:
         shares = self.shares(context)
         grasps: Iterable[Any] = (context or {}).get(GRASPS, [None] * len(self.refiners))
-        answers = [
+        answers: list[Tensor] = [
             refiner(s_t, context, grasp)
             for refiner, grasp in zip(self.refiners, grasps, strict=True)
         ]

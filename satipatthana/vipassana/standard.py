@@ -61,7 +61,9 @@ class StandardVipassana(BaseVipassana):
     """A GRU over the trajectory beside eight grounding metrics, and three scores of the two.
 
     Trust reads the metrics only and teaches no weight of the GRU; conformity reads the GRU only and
-    teaches no weight of the metrics; confidence reads both and teaches both.
+    teaches no weight of the metrics; confidence reads both and teaches the GRU alone. What metrics
+    weigh is learned from trust, which has to stand without the GRU: confidence is also asked what
+    the GRU alone can tell, and would bend the metrics' weights towards it.
     """
 
     def __init__(self, config: StandardVipassanaConfig, latent_dim: int) -> None:
@@ -106,7 +108,7 @@ class StandardVipassana(BaseVipassana):
             v_ctx=context_vector(h_dynamic, h_static),
             trust_score=trust(h_static, self.trust_head),
             conformity_score=conformity(h_dynamic, self.conformity_head),
-            confidence_score=confidence(h_static, h_dynamic, self.confidence_head),
+            confidence_score=confidence(h_static.detach(), h_dynamic, self.confidence_head),
         )
 
     def metrics(

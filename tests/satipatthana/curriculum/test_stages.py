@@ -120,6 +120,7 @@ def test_sati_trains_nothing() -> None:
     )
 
 
+@pytest.mark.usefixtures("without_shape_hook")
 def test_an_unknown_stage_is_refused() -> None:
     with pytest.raises(ValueError, match="stage: expected one of adapter, samatha, vipassana"):
         trained_parameters(small_system(), "third")  # type: ignore[arg-type]

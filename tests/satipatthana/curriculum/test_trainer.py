@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -8,23 +9,24 @@ from torch import Tensor
 
 from satipatthana.configs import (
     CurriculumConfig,
-    DecoderConfig,
-    PathMix,
     SamathaConfig,
     StageConfig,
-    StandardVicaraConfig,
     StandardVipassanaConfig,
-    SystemConfig,
-    TransformerAdapterConfig,
     VipassanaEngineConfig,
-    VitakkaConfig,
 )
 from satipatthana.curriculum import STAGES, fit
 from satipatthana.system import SatipatthanaSystem
-from satipatthana.void import VoidDataset
 from tests.satipatthana.systems import clusters, short, small_config, small_system, state_of
 
-NONE = StageConfig(max_epochs=0)
+
+def dropping(dropout: float = 0.5) -> SamathaConfig:
+    """Settings with dropout wherever there may be some."""
+    samatha = small_config().samatha
+    return dataclasses.replace(
+        samatha,
+        adapter=dataclasses.replace(samatha.adapter, dropout=dropout),
+        vicara=dataclasses.replace(samatha.vicara, dropout=dropout),
+    )
 
 
 class Told:
@@ -66,9 +68,9 @@ def test_all_stages_run_in_order_and_end_in_scoring_mode() -> None:
 
 
 def test_the_system_learns_its_task_and_whom_to_trust() -> None:
-    x, y = clusters(300)
+    x, y = clusters(240)
     system = small_system()
-    config = short(15, samatha=StageConfig(max_epochs=15, learning_rate=1e-2))
+    config = short(10, batch_size=24)
     history = fit(system, x, y, config=config)
     fresh, classes = clusters(60, seed=9)
     with system.scoring():
@@ -85,19 +87,51 @@ def test_the_system_learns_its_task_and_whom_to_trust() -> None:
 
 def test_the_same_seed_gives_the_same_training_and_torch_is_left_alone() -> None:
     x, y = clusters()
-    first, second, other = small_system(), small_system(), small_system()
-    before = torch.get_rng_state()
-    histories = [
-        fit(first, x, y, config=short(1)).to_dict(),
-        fit(second, x, y, config=short(1)).to_dict(),
-    ]
-    assert torch.equal(torch.get_rng_state(), before)
+    first, second, other = (small_system(samatha=dropping()) for _ in range(3))
+    histories = []
+    # Dropout draws from torch's own generator, which is elsewhere at each start.
+    for system, elsewhere in ((first, 11), (second, 12)):
+        with torch.random.fork_rng():
+            before = torch.manual_seed(elsewhere).get_state()
+            histories.append(fit(system, x, y, config=short(1)).to_dict())
+            assert torch.equal(torch.get_rng_state(), before)
     fit(other, x, y, config=short(1, seed=1))
     for name, value in first.state_dict().items():
         assert torch.equal(value, second.state_dict()[name]), name
     assert histories[0]["path_scores"] == histories[1]["path_scores"]
     weights = "samatha.adapter.layers.0.weight"
     assert not torch.equal(first.state_dict()[weights], other.state_dict()[weights])
+
+
+def test_dropout_is_part_of_the_training() -> None:
+    """Or the same weights from the same seed would say nothing of it."""
+    x, y = clusters()
+    learned = []
+    for dropout in (0.5, 0.0):
+        samatha = dropping(dropout)
+        system = small_system(samatha=samatha)
+        fit(system, x, y, config=short(0, samatha=StageConfig(max_epochs=1)))
+        learned.append(system.samatha.vicara.state_dict())
+    assert not all(torch.equal(learned[0][name], learned[1][name]) for name in learned[0])
+
+
+def test_the_steps_of_each_stage_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 90 samples 9 are held out and 18 left to insight; 4 of a batch of 16 are clean there."""
+    calls: list[int] = []
+    step = torch.optim.AdamW.step
+
+    def counted(self: torch.optim.AdamW, *arguments: Any, **settings: Any) -> Any:
+        calls.append(1)
+        return step(self, *arguments, **settings)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", counted)
+    x, y = clusters(90)
+    twice = StageConfig(max_epochs=2)
+    history = fit(small_system(), x, y, config=short(1, samatha=twice))
+    assert [stage.steps for stage in history.stages] == [4, 2 * 4, 5, 6]
+    assert history.steps == len(calls) == 23
+    assert [stage["steps"] for stage in history.to_dict()["stages"]] == [4, 8, 5, 6]
+    assert [stage.steps for stage in fit(small_system(), x, y, config=short(0)).stages] == [0] * 3
 
 
 def test_the_history_is_json() -> None:
@@ -174,30 +208,6 @@ def test_a_loss_that_explodes_is_told_in_one_line() -> None:
         fit(small_system(), x, y, config=config)
 
 
-def test_without_voids_the_known_are_shuffled_into_some() -> None:
-    x, y = clusters()
-    history = fit(small_system(), x, y, config=short(1))
-    assert "void" in history.path_scores
-
-
-def test_without_a_share_of_voids_there_are_none() -> None:
-    x, y = clusters()
-    system = small_system()
-    history = fit(system, x, y, config=short(1, path_mix=PathMix(void=0.0)))
-    assert "void" not in history.path_scores
-    assert set(system.vipassana.vipassana.projection.sign.tolist()) == {1.0}  # type: ignore[union-attr, operator]
-
-
-def test_voids_may_be_a_dataset_or_a_tensor() -> None:
-    x, y = clusters()
-    far = 5.0 + torch.rand(20, x.shape[1])
-    systems = small_system(), small_system()
-    fit(systems[0], x, y, void=far, config=short(1))
-    fit(systems[1], x, y, void=VoidDataset(far), config=short(1))
-    for name, value in systems[0].state_dict().items():
-        assert torch.equal(value, systems[1].state_dict()[name]), name
-
-
 def test_the_threshold_is_fitted_so_that_steps_differ() -> None:
     x, y = clusters(200)
     system = small_system()
@@ -212,8 +222,8 @@ def test_probes_start_where_samples_lie() -> None:
     system = small_system()
     slow = StageConfig(max_epochs=1, learning_rate=1e-9)
     fit(system, x, y, config=short(0, samatha=slow))
-    z = system.samatha.adapter(x)
-    nearest = torch.cdist(system.samatha.vitakka.probes, z).amin(dim=1)
+    z = system.samatha.adapter(x).detach()
+    nearest = torch.cdist(system.samatha.vitakka.probes.detach(), z).amin(dim=1)
     assert float(nearest.max()) < 1.0
     other = small_system()
     before = other.samatha.vitakka.probes.detach().clone()
@@ -236,25 +246,6 @@ def test_no_moves_at_all_can_be_trained() -> None:
     assert history.stage("samatha").ended == "max_epochs"
 
 
-@pytest.mark.parametrize("task", ["reconstruction", "none"])
-def test_tasks_without_labels(task: str) -> None:
-    x, _ = clusters()
-    decoder = DecoderConfig(kind="reconstruction") if task == "reconstruction" else DecoderConfig()
-    system = small_system(task=task, output_dim=None, use_label_guidance=False, decoder=decoder)
-    history = fit(system, x, config=short(1))
-    stages = [stage.stage for stage in history.stages]
-    assert stages == list(STAGES[:4] if task == "reconstruction" else STAGES[:3])
-
-
-def test_regression_takes_numbers_of_one_or_more_columns() -> None:
-    x, _ = clusters()
-    for y, width in ((x.sum(dim=1), 1), (x[:, :2], 2)):
-        system = small_system(task="regression", output_dim=width)
-        history = fit(system, x, y, config=short(12, decoder=StageConfig(max_epochs=20)))
-        losses = [epoch.held_out["total"] for epoch in history.stage("decoder").epochs]
-        assert min(losses) < losses[0]
-
-
 def test_extra_features_are_asked_for_and_used() -> None:
     x, y = clusters()
     judge = StandardVipassanaConfig(context_dim=8, extra_features=("size",))
@@ -269,64 +260,6 @@ def test_extra_features_are_asked_for_and_used() -> None:
         fit(system, x, y, config=short(1))
     with pytest.raises(ValueError, match="extra: expected None, got a function"):
         fit(small_system(), x, y, extra=size, config=short(1))
-
-
-def test_token_numbers_can_be_trained_on() -> None:
-    adapter = TransformerAdapterConfig(
-        latent_dim=6, length=5, vocabulary_size=9, width=8, num_heads=2, num_layers=1
-    )
-    samatha = SamathaConfig(
-        adapter=adapter,
-        vitakka=VitakkaConfig(num_probes=2),
-        vicara=StandardVicaraConfig(latent_dim=6),
-        max_steps=3,
-    )
-    system = SatipatthanaSystem(SystemConfig(samatha=samatha, task="none"))
-    tokens = torch.randint(1, 9, (40, 5), generator=torch.Generator().manual_seed(0))
-    history = fit(system, tokens, config=short(1))
-    assert history.path_scores["augmented"].keys() == {"trust", "conformity", "confidence"}
-
-
-def bad_inputs() -> list[tuple[dict[str, Any], str]]:
-    x, y = clusters()
-    nan = x.clone()
-    nan[7, 2] = float("nan")
-    return [
-        ({"x": x[:, :5], "y": y}, r"x: expected the shape \(B, 7\), got \(90, 5\)"),
-        ({"x": x[:0], "y": y[:0]}, "x: expected one sample or more, got an empty batch"),
-        ({"x": x[:1], "y": y[:1]}, "samples in x: expected at least 6, got 1"),
-        ({"x": nan, "y": y}, "x: expected finite numbers, got NaN or infinity in sample 7"),
-        ({"x": x}, r"y: expected one label for each sample \(task 'classification'\), got None"),
-        ({"x": x, "y": y[:5]}, "y: expected 90 entries, got 5"),
-        ({"x": x, "y": y.float()}, r"y: expected class numbers of the shape \(90,\), got torch"),
-        ({"x": x, "y": y + 1}, "y: expected classes 0 to 2, got 1 to 3"),
-        ({"x": x, "y": y, "void": x[:, :5]}, r"void: expected the shape \(B, 7\), got \(90, 5\)"),
-        ({"x": x, "y": y, "void": x[:1]}, "samples in void: expected at least 2, got 1"),
-        ({"x": x, "y": y, "void": nan}, "void: expected finite numbers, got NaN or infinity"),
-    ]
-
-
-@pytest.mark.parametrize(("arguments", "message"), bad_inputs())
-def test_bad_input_is_refused_in_one_line(arguments: dict[str, Any], message: str) -> None:
-    system = small_system()
-    before = state_of(system)
-    with pytest.raises(ValueError, match=message) as refused:
-        fit(system, **arguments, config=short(1))
-    assert "\n" not in str(refused.value)
-    assert all(torch.equal(before[name], value) for name, value in state_of(system).items())
-
-
-def test_regression_numbers_of_the_wrong_width_are_refused() -> None:
-    x, _ = clusters()
-    system = small_system(task="regression", output_dim=2)
-    with pytest.raises(ValueError, match=r"y: expected the shape \(B, 2\), got \(90, 3\)"):
-        fit(system, x, x[:, :3], config=short(1))
-
-
-def test_a_batch_too_small_for_five_paths_is_refused() -> None:
-    x, y = clusters()
-    with pytest.raises(ValueError, match="batch_size: expected at least 6, got 4"):
-        fit(small_system(), x, y, config=short(1, batch_size=4))
 
 
 def test_the_default_settings_are_the_specifications() -> None:
