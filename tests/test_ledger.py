@@ -106,6 +106,12 @@ def test_every_labelled_function_is_in_the_ledger() -> None:
 EQUATIONS = {
     "CASTLE": ["1.1a", "1.1b", "1.2a", "1.2b", "1.3a", "1.3b", "1.3c"],
     "PRISM": ["2.1a", "2.1b", "2.1c", "2.1d", "2.2a", "2.2b", "2.2c", "2.3a", "2.3b", "2.3c"],
+    "NEXUS": [*(f"3.1{letter}" for letter in "abcd"), "3.2a", "3.2b", "3.2c", "3.3a", "3.3b"],
+    "ORACLE": [
+        *("4.1a", "4.1b", "4.1c"),
+        *(f"4.2{letter}" for letter in "abcd"),
+        *("4.3a", "4.3b", "4.3c"),
+    ],
     "HARMONY": ["5.1a", "5.1b", "5.2a", "5.2b", "5.3a", "5.3b", "5.3c"],
     "SATIPATTHANA": [
         *("4.3a", "4.3b", "4.3c"),

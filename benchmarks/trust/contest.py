@@ -90,10 +90,13 @@ def fusions(
     for detector in detectors.values():
         detector.fit(library[seen])
     known = library[held_out]
+    prepared = contest.settings.preparation(library[seen])
     void = made_voids(contest.settings, library[seen], seed)
     return {
         "logistic regression on the above": LogisticFusion(detectors).learn(known, void),
-        "MLP on vector and the above": PerceptronFusion(detectors, seed).learn(known, void),
+        "MLP on vector and the above": PerceptronFusion(detectors, prepared, seed).learn(
+            known, void
+        ),
     }
 
 

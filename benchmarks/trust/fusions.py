@@ -4,16 +4,20 @@ Both are told which of their examples are known and which are void, as the frame
 stage is, and see the same of them.
 """
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from jaxtyping import Float, Float32
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.trust.detectors import Detector, unit
+
+ENOUGH_TO_STOP_EARLY = 2000
 
 
 def panel(
@@ -49,24 +53,35 @@ class LogisticFusion:
 class PerceptronFusion:
     """A perceptron on the vector itself and the plain scores; 64 hidden units."""
 
-    def __init__(self, detectors: Mapping[str, Detector], seed: int = 0) -> None:
-        """`detectors`: fitted already, to other vectors than `learn` is given."""
-        self.detectors, self.seed = detectors, seed
+    def __init__(
+        self,
+        detectors: Mapping[str, Detector],
+        prepared: Callable[[np.ndarray], np.ndarray] = unit,
+        seed: int = 0,
+    ) -> None:
+        """`detectors`: fitted already, to other vectors than `learn` is given; `prepared`: what is
+        done to the vectors first."""
+        self.detectors, self.prepared, self.seed = detectors, prepared, seed
 
     def learn(
         self, known: Float32[np.ndarray, "K F"], void: Float32[np.ndarray, "V F"]
     ) -> "PerceptronFusion":
         """Fits the weights to known vectors that no detector has seen, and to voids."""
+        # A tenth of few examples is too little to tell when to stop.
+        many = len(known) + len(void) >= ENOUGH_TO_STOP_EARLY
         network = MLPClassifier(
-            (64,), alpha=1e-3, early_stopping=True, max_iter=100, random_state=self.seed
+            (64,), alpha=1e-3, early_stopping=many, max_iter=100, random_state=self.seed
         )
         model = make_pipeline(StandardScaler(), network)
-        self.model = taught(model, self.inputs(known), self.inputs(void))
+        with warnings.catch_warnings():
+            # All its rounds are taken on purpose where it does not stop early.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            self.model = taught(model, self.inputs(known), self.inputs(void))
         return self
 
     def inputs(self, queries: Float32[np.ndarray, "N F"]) -> Float[np.ndarray, "N M"]:
-        """The vector, of length one, and the plain scores beside it."""
-        return np.concatenate([unit(queries), panel(self.detectors, queries)], axis=1)
+        """The vector, prepared, and the plain scores beside it."""
+        return np.concatenate([self.prepared(queries), panel(self.detectors, queries)], axis=1)
 
     def score(self, queries: Float32[np.ndarray, "N F"]) -> Float[np.ndarray, " N"]:
         # Log odds: probabilities near one are equal in floating point, and equal is no order.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from spectrum.castle.arguments import lowest, require_shape
+from spectrum.arguments import lowest, require_shape
 
 
 def causal_mask(

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from spectrum.castle.arguments import require_shape
+from spectrum.arguments import require_shape
 
 
 def edge_weights(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from spectrum.castle.arguments import require_positive, require_share
+from spectrum.arguments import require_positive, require_share
 
 
 @dataclass(frozen=True, kw_only=True)

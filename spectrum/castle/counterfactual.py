@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from spectrum.castle.arguments import lowest, require_positive, require_shape
+from spectrum.arguments import lowest, require_positive, require_shape
 
 
 class Intervention(NamedTuple):

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from spectrum.castle.arguments import require_neighbourhoods
+from spectrum.arguments import require_neighbourhoods
 from spectrum.castle.causal_attention import causal_attention, causal_logits, causal_mask
 from spectrum.castle.causal_graph import edge_weights, next_level
 from spectrum.castle.config import CastleConfig
@@ -18,7 +18,7 @@ from spectrum.castle.counterfactual import (
     mixed_attention,
     noised,
 )
-from spectrum.castle.projection import NearIdentity
+from spectrum.projection import NearIdentity
 
 
 class Castle(nn.Module):
@@ -66,7 +66,7 @@ class Castle(nn.Module):
         `features` are the stored vectors, member 0 the anchor's own; `member_mask` is True where
         a member is real. ValueError where there is no anchor or it is not real.
         """
-        require_neighbourhoods(features, member_mask, self.config.width)
+        require_neighbourhoods(features, member_mask, self.config.width, "CASTLE")
         given = self.intervention(features, member_mask)
         standard = causal_attention(given.logits, member_mask)
         thresholds, kept_shares = self.threshold_logits.sigmoid(), self.kept_share_logits.sigmoid()
@@ -88,7 +88,7 @@ class Castle(nn.Module):
         For explanations: among members 1 and up, the largest is the neighbour whose removal moves
         the result most. 0 where a member is not real. Errors as of `forward`.
         """
-        require_neighbourhoods(features, member_mask, self.config.width)
+        require_neighbourhoods(features, member_mask, self.config.width, "CASTLE")
         return intervention_effects(self.intervention(features, member_mask), member_mask)[:, :, 0]
 
     def intervention(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-from spectrum.harmony.arguments import require_items, require_positive, require_same_shape
+from spectrum.arguments import require_items, require_positive, require_same_shape
 
 
 class InformationBound(NamedTuple):

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from spectrum.harmony.arguments import require_positive, require_same_shape
+from spectrum.arguments import require_positive, require_same_shape
 
 
 def distillation_loss(

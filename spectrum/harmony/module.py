@@ -6,7 +6,7 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from spectrum.harmony.arguments import require_positive
+from spectrum.arguments import require_positive
 from spectrum.harmony.balance import (
     HarmonyWeights,
     InformationBound,

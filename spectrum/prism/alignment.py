@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from spectrum.prism.arguments import require_not_negative, require_pairs, require_shape
+from spectrum.arguments import require_not_negative, require_pairs, require_shape
 
 
 def visual_to_textual_attention(

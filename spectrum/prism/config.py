@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from spectrum.prism.arguments import require_not_negative
+from spectrum.arguments import require_not_negative
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from spectrum.prism.arguments import lowest, require_not_negative, require_pairs, require_shape
+from spectrum.arguments import lowest, require_not_negative, require_pairs, require_shape
 
 
 def semantic_similarity(prompts: Float[Tensor, "B M S"]) -> Float[Tensor, "B M M"]:

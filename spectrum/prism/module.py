@@ -8,12 +8,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from spectrum.arguments import require_neighbourhoods, require_shape
 from spectrum.prism.alignment import (
     alignment_loss,
     textual_to_visual_attention,
     visual_to_textual_attention,
 )
-from spectrum.prism.arguments import require_neighbourhoods, require_shape
 from spectrum.prism.config import PrismConfig
 from spectrum.prism.mapping import (
     as_distributions,
@@ -22,8 +22,9 @@ from spectrum.prism.mapping import (
     semantic_similarity,
     semantic_weights,
 )
-from spectrum.prism.networks import IntentNetwork, NearIdentity, PromptNetwork
+from spectrum.prism.networks import IntentNetwork, PromptNetwork
 from spectrum.prism.prompt import prompt_embeddings
+from spectrum.projection import NearIdentity
 
 
 class Alignment(NamedTuple):
@@ -95,7 +96,7 @@ class Prism(nn.Module):
         is True where a member is real. ValueError where there is no anchor, it is not real, or
         there is not one prompt a member.
         """
-        require_neighbourhoods(features, member_mask, self.config.width)
+        require_neighbourhoods(features, member_mask, self.config.width, "PRISM")
         width = self.config.semantic_width
         require_shape(prompts, "prompts", (*features.shape[:2], width))
         base = base_weights(features, member_mask, self.log_base_temperature.exp())

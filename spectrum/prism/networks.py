@@ -51,18 +51,3 @@ class IntentNetwork(nn.Module):
         towards = self.part_weights[0] * semantic + self.part_weights[1] * intent
         added: Tensor = self.addition(joined)
         return functional.pad(towards, (0, self.width - self.semantic_width)) + added
-
-
-class NearIdentity(nn.Module):
-    """x + U V x, with U at zero before training: a map that leaves the identity by a low rank."""
-
-    def __init__(self, width: int, rank: int) -> None:
-        super().__init__()
-        self.down = nn.Linear(width, rank, bias=False)
-        self.up = nn.Linear(rank, width, bias=False)
-        with torch.no_grad():
-            self.up.weight.zero_()
-
-    def forward(self, features: Float[Tensor, "*N S"]) -> Float[Tensor, "*N S"]:
-        moved: Tensor = self.up(self.down(features))
-        return features + moved

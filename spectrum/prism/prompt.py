@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spectrum.prism.arguments import require_pairs
+from spectrum.arguments import require_pairs
 
 Prepared = TypeVar("Prepared")
 Rows = Tensor | NDArray[np.floating[Any]]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from spectrum.castle.projection import NearIdentity
+from spectrum.projection import NearIdentity
 from tests.references import harmony as loops
 from tests.references.contrast import Vector, dot
 

@@ -6,7 +6,8 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from spectrum.prism.networks import IntentNetwork, NearIdentity, PromptNetwork
+from spectrum.prism.networks import IntentNetwork, PromptNetwork
+from spectrum.projection import NearIdentity
 from tests.references import harmony as loops
 from tests.references.contrast import Vector, dot
 
