@@ -36,8 +36,9 @@ def reconstruction_errors(
     made = hidden_star @ gram
     squared = (hidden_star * (made - 2.0 * wanted)).sum(dim=1) + missing.square().sum(dim=1)
     recon_error = squared.clamp_min(0.0) / target.shape[1]
+    # In place: these tables are the largest of a scoring, and new memory costs more than numbers.
     difference = body(trajectory) - hidden_star
-    beyond = difference * (difference @ gram + 2.0 * (made - wanted))
+    beyond = (difference @ gram).add_(2.0 * (made - wanted)).mul_(difference)
     errors = (beyond.sum(dim=-1) / target.shape[1] + recon_error).clamp_min(0.0)
     real_mask = torch.arange(len(trajectory), device=steps.device)[:, None] <= steps
     return recon_error[:, None], torch.where(real_mask, errors, torch.zeros_like(errors))

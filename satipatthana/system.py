@@ -18,7 +18,7 @@ from satipatthana.samatha.engine import SamathaEngine
 from satipatthana.shapes import Float, Shaped
 from satipatthana.vipassana.engine import VipassanaEngine
 
-SCORED_AT_ONCE = 1024
+SCORED_AT_ONCE = 512
 """Samples that `score` judges together, which bounds its memory and changes no score."""
 
 

@@ -69,7 +69,7 @@ class TrajectoryEncoder(nn.Module):
         step_errors: Float[Tensor, "T B"] | None = None,
     ) -> Float[Tensor, "B H"]:
         features = self.features(s_star, trajectory, step_errors)
-        features = torch.addcmul(-self.mean / self.scale, features, 1.0 / self.scale)
+        features = features.sub_(self.mean).div_(self.scale)
         # The lengths of a packed sequence have to be on the CPU, wherever the features are.
         lengths = (steps + 1).cpu()
         packed = pack_padded_sequence(features, lengths, enforce_sorted=False)
