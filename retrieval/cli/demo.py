@@ -30,15 +30,18 @@ def demo(
     from retrieval.evaluation.run import evaluate
     from retrieval.library import Library
     from retrieval.sample.collection import write_collection
+    from spectrum.encoders import load_encoder
 
     target = _default_folder() if folder is None else folder.expanduser().absolute()
     note(f"rendering {scenes} pictures into {target} …")
     captions = write_collection(target / f"scenes-{scenes}", n_scenes=scenes)
     images = captions.parent / "images"
-    library = target / f"scenes-{scenes}.library"
-    report = index_with_progress([str(images)], library, encoder, BuildOptions(prune=True))
+    chosen = load_encoder(encoder or "embedded")
+    # A library belongs to its encoder's weights; those of an earlier version may still lie here.
+    library = target / f"scenes-{scenes}-{chosen.identity.weights_hash[:8]}.library"
+    report = index_with_progress([str(images)], library, chosen, BuildOptions(prune=True))
     note(f"indexed {report.encoded + report.unchanged} pictures")
-    with Library.open(library, encoder=encoder, create=False) as opened:
+    with Library.open(library, encoder=chosen, create=False) as opened:
         for words in TEXT_QUERIES:
             note(f'$ spectrum search "{words}" --library {library}', heading=True)
             write_answer(opened.search(words, top=N_HITS), Format.TABLE)

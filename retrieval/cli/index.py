@@ -13,6 +13,7 @@ from retrieval.cli.options import EncoderOption, LibraryOption
 
 if TYPE_CHECKING:
     from indexer.build import BuildOptions, BuildReport
+    from spectrum.encoders import Encoder
 
 
 def index(
@@ -81,7 +82,7 @@ def index(
 def index_with_progress(
     paths: list[str],
     library: Path | None,
-    encoder: str | None,
+    encoder: "Encoder | str | None",
     options: "BuildOptions",
 ) -> "BuildReport":
     """Runs the build with a progress bar on stderr; the first Ctrl-C asks it to stop."""

@@ -64,7 +64,7 @@ def test_words_import_neither_torch_nor_pillow(
     demo: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     home, _ = demo
-    library = home / "demo" / "scenes-24.library"
+    (library,) = (home / "demo").glob("scenes-24-*.library")
     done = spectrum(home, "search", "a red ball", "--format", "json", "-l", library)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
