@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+SCORES = ("trust", "conformity", "confidence")
+"""What a sample is judged by; each is a field of the outputs, with `_score` behind it."""
+
+
 class VipassanaOutput(NamedTuple):
     """The second engine's judgement of each sample."""
 

@@ -17,8 +17,8 @@ from satipatthana.arguments import (
     require_inside,
     require_length,
 )
-from satipatthana.samatha.draws import uniform
-from satipatthana.samatha.vitakka import lloyd, spread_centres
+from satipatthana.samatha.clusters import lloyd, spread_centres
+from satipatthana.samatha.draws import randint, randperm, uniform
 from satipatthana.shapes import Bool, Float, Int, Shaped
 
 DISTANCES_AT_ONCE = 1024
@@ -290,20 +290,3 @@ def known_clusters(
     require_length("clusters", clusters, len(known))
     require_at_least("clusters", len(torch.unique(clusters)), 2)
     return clusters
-
-
-def device_of(generator: torch.Generator | None) -> torch.device | None:
-    """Where a generator draws."""
-    return None if generator is None else generator.device
-
-
-def randperm(count: int, generator: torch.Generator | None) -> Int[Tensor, " N"]:
-    """A random order, on the generator's device."""
-    return torch.randperm(count, generator=generator, device=device_of(generator))
-
-
-def randint(
-    high: int, shape: Sequence[int], generator: torch.Generator | None
-) -> Int[Tensor, "..."]:
-    """Whole numbers below `high`, on the generator's device."""
-    return torch.randint(high, tuple(shape), generator=generator, device=device_of(generator))

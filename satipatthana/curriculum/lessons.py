@@ -18,6 +18,7 @@ from satipatthana.curriculum.material import Material
 from satipatthana.curriculum.mixer import StageTwoBatch, mixed_batch, path_counts
 from satipatthana.curriculum.stages import Stage
 from satipatthana.outputs import SantanaLog
+from satipatthana.samatha.draws import randperm
 from satipatthana.samatha.resonance import squared_distances
 from satipatthana.shapes import Float, Int
 from satipatthana.system import SatipatthanaSystem
@@ -65,7 +66,7 @@ class Lessons:
         self, rows: Int[Tensor, " N"], generator: torch.Generator
     ) -> Iterator[Int[Tensor, " B"]]:
         """The rows in random order, in batches of nearly one size."""
-        order = torch.randperm(len(rows), generator=generator, device=generator.device)
+        order = randperm(len(rows), generator)
         count = -(-len(rows) // self.config.batch_size)
         yield from rows[order.to(rows.device)].tensor_split(count)
 
@@ -140,11 +141,11 @@ class Lessons:
         held_out = rows is material.held_out
         void = material.held_out_void if held_out else material.void
         counts = path_counts(self.config.path_mix, self.config.batch_size)
-        order = torch.randperm(len(rows), generator=generator, device=generator.device)
+        order = randperm(len(rows), generator)
         for clean in torch.split(order, counts["clean"]):
             samples: dict[Path, Tensor] = {"clean": material.x[rows[clean.to(rows.device)]]}
             for path in ("augmented", "drunk", "mismatch"):
-                drawn = torch.randperm(len(rows), generator=generator, device=generator.device)
+                drawn = randperm(len(rows), generator)
                 samples[path] = material.x[rows[drawn[: counts[path]].to(rows.device)]]
             if void is not None:
                 samples["void"] = void.sample(counts["void"], generator)

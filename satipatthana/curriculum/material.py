@@ -8,6 +8,7 @@ from torch import Tensor
 from satipatthana.arguments import require_at_least, require_batch, require_length
 from satipatthana.configs.curriculum import CurriculumConfig
 from satipatthana.curriculum.mixer import ExtraFeatures
+from satipatthana.samatha.draws import randperm
 from satipatthana.shapes import Int, Shaped
 from satipatthana.system import SatipatthanaSystem
 from satipatthana.void import (
@@ -59,7 +60,7 @@ def gathered(
     """The material of a training. ValueError, naming the argument, where it can't be trained on."""
     require_batch("x", x, system.config.samatha.adapter.input_shape)
     x = x.to(system.device)
-    order = torch.randperm(len(x), generator=generator, device=generator.device).to(x.device)
+    order = randperm(len(x), generator).to(x.device)
     num_held_out = max(FEWEST, round(config.held_out * len(x)))
     num_insight = max(FEWEST, round(config.insight_share * len(x))) if config.insight_share else 0
     require_at_least("samples in x", len(x), num_held_out + num_insight + FEWEST)
@@ -98,7 +99,7 @@ def given_voids(
     samples = void if isinstance(void, Tensor) else void.samples
     require_batch("void", samples, system.config.samatha.adapter.input_shape)
     require_at_least("samples in void", len(samples), FEWEST)
-    order = torch.randperm(len(samples), generator=generator, device=generator.device)
+    order = randperm(len(samples), generator)
     return VoidDataset(samples[order.to(samples.device)].to(known.device))
 
 

@@ -10,6 +10,7 @@ from satipatthana.arguments import require_at_least
 from satipatthana.configs.curriculum import PATHS, Path, PathMix, ScoreWeights
 from satipatthana.outputs import SantanaLog
 from satipatthana.samatha.augmenters import undisturbed
+from satipatthana.samatha.draws import randperm
 from satipatthana.shapes import Float, Int, Shaped
 from satipatthana.system import SatipatthanaSystem
 from satipatthana.vipassana.scores import score_targets
@@ -62,8 +63,7 @@ def derangement(count: int, generator: torch.Generator | None = None) -> Int[Ten
     Each such cycle is as likely as any other (as by Sattolo's algorithm). ValueError below 2.
     """
     require_at_least("mismatched samples", count, 2)
-    device = generator.device if generator is not None else None
-    order = torch.randperm(count, generator=generator, device=device)
+    order = randperm(count, generator)
     permutation = torch.empty_like(order)
     permutation[order] = order.roll(1)
     return permutation

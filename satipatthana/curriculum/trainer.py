@@ -15,7 +15,7 @@ from satipatthana.curriculum.material import Material, gathered
 from satipatthana.curriculum.mixer import ExtraFeatures, path_counts
 from satipatthana.curriculum.stages import freeze, trained_modules
 from satipatthana.curriculum.transitions import Transition
-from satipatthana.outputs import SantanaLog
+from satipatthana.outputs import SCORES, SantanaLog
 from satipatthana.progress import Progress, SilentProgress
 from satipatthana.samatha.sati import FixedStepSati
 from satipatthana.samatha.vitakka import Vitakka
@@ -25,7 +25,6 @@ from satipatthana.void import VoidDataset
 
 SCALED_BY = 1024
 """Samples, at most, that thresholds and scales are fitted to."""
-SCORES = ("trust", "conformity", "confidence")
 
 
 def fit(

@@ -11,10 +11,11 @@ from satipatthana.arguments import require_choice, require_length
 from satipatthana.configs import ScoreWeights
 from satipatthana.configs.curriculum import Path
 from satipatthana.curriculum.mixer import ExtraFeatures, mixed_batch
+from satipatthana.outputs import SCORES
 from satipatthana.shapes import Bool, Float, Shaped
 from satipatthana.system import SatipatthanaSystem
+from satipatthana.vipassana.monotone import share_higher
 
-SCORES = ("trust", "conformity", "confidence")
 MOST_SCORED = 500
 """Samples a path that are scored for the histograms."""
 MOST_DRAWN = 150
@@ -160,8 +161,7 @@ def kept_answers(
 
 def auroc(higher: Float[Tensor, " N"], lower: Float[Tensor, " V"]) -> float:
     """How often a score of the first exceeds one of the second; ties count one half."""
-    difference = higher.unsqueeze(1) - lower.unsqueeze(0)
-    return float(((difference > 0).double() + 0.5 * (difference == 0).double()).mean())
+    return float(share_higher(lower.double(), higher.double()))
 
 
 def settings_rows(config: Any, prefix: str = "") -> Iterator[tuple[str, str]]:

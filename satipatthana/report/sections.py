@@ -10,8 +10,8 @@ from satipatthana.configs import PATHS, CurriculumConfig
 from satipatthana.configs.curriculum import Path
 from satipatthana.curriculum.history import StageHistory, TrainingHistory
 from satipatthana.curriculum.transitions import Ending
+from satipatthana.outputs import SCORES
 from satipatthana.report.evidence import (
-    SCORES,
     Findings,
     PathScores,
     Projection,

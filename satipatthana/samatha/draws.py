@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
-from satipatthana.shapes import Float, Shaped
+from satipatthana.shapes import Float, Int, Shaped
 
 
 def normal(
@@ -30,3 +30,18 @@ def uniform(
 def float_type(like: Shaped[Tensor, "..."]) -> torch.dtype:
     """The tensor's type where that is a floating-point one, torch's default where not."""
     return like.dtype if like.is_floating_point() else torch.get_default_dtype()
+
+
+def device_of(generator: Generator | None) -> torch.device | None:
+    """Where a generator draws."""
+    return None if generator is None else generator.device
+
+
+def randperm(count: int, generator: Generator | None) -> Int[Tensor, " N"]:
+    """A random order, on the generator's device."""
+    return torch.randperm(count, generator=generator, device=device_of(generator))
+
+
+def randint(high: int, shape: Sequence[int], generator: Generator | None) -> Int[Tensor, "..."]:
+    """Whole numbers below `high`, on the generator's device."""
+    return torch.randint(high, tuple(shape), generator=generator, device=device_of(generator))
