@@ -60,8 +60,13 @@ def vector_system(
 
 
 def image_system(features: int) -> SystemConfig:
-    """The retrieval-sized system: d = 128, K = 16, T = 10."""
-    return vector_system(features, latent=128, hidden=(256,), probes=16, noise=0.3)
+    """The retrieval-sized system: d = 128, K = 16, T = 10.
+
+    Each of the T states is reconstructed for its error, so that the width of the reconstruction
+    heads is what scoring takes its time for.
+    """
+    system = vector_system(features, latent=128, hidden=(256,), probes=16, noise=0.3)
+    return dataclasses.replace(system, recon_hidden_dims=(128,))
 
 
 def image_voids(known: Tensor, prepared: Preparation, generator: torch.Generator) -> Tensor:

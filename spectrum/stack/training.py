@@ -1,0 +1,386 @@
+"""Trains a stack through the three stages of SPECTRUM 6.3, from an encoder's cached outputs."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional
+
+from spectrum.harmony.balance import attention_disagreement, in_batch_attention
+from spectrum.stack.levels import visual_levels
+from spectrum.stack.material import CaptionedImages, View
+from spectrum.stack.neighbourhoods import Neighbourhoods, gathered, member_mask, nearest
+from spectrum.stack.objectives import (
+    coupled,
+    fine_tuning_loss,
+    gate_sharing,
+    module_loss,
+    multitask_loss,
+    weighted_losses,
+)
+from spectrum.stack.stack import Grids, Readings, Stack
+
+logger = logging.getLogger(__name__)
+
+READ_AT_ONCE = 250
+"""Images that are read together where no gradient is wanted: bounds the memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackTraining:
+    """How a stack is trained. Chosen on a part of the training images."""
+
+    alone: int = 16
+    """Epochs of stage 1, every module by itself; >= 0."""
+    together: int = 3
+    """Epochs of stage 2, with the couplings; >= 0."""
+    integrated: int = 5
+    """Epochs of stage 3, the integrated vector; >= 0."""
+    batch: int = 500
+    """Images of a step, each with all its captions; >= 2."""
+    learning_rate: float = 1.5e-3
+    """The highest of stage 1; later stages take a fifth of it."""
+    weight_decay: float = 0.05
+    """AdamW's."""
+    temperature_start: float = 0.05
+    """Similarity over this is a logit; learned from there."""
+    coupling: float = 0.2
+    """Weight of 6.3c, and of PRISM's alignment 2.2c beside it."""
+    regularisation: float = 0.1
+    """lambda_reg of 6.3d, on HARMONY 5.3b."""
+    image_task: float = 0.2
+    """alpha of image to image in 6.3e; text to image has 1."""
+    sharing: float = 0.01
+    """beta of 6.3e."""
+    validation: int = 10
+    """One image in so many chooses the epoch and is not learned from; >= 2."""
+    patience: int = 4
+    """Epochs of a stage without a better validation loss after which the stage ends; >= 1."""
+    seed: int = 0
+    """Of the weights, the order and the dropout."""
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("alone", 0), ("together", 0), ("integrated", 0), ("batch", 2), ("validation", 2),
+            ("patience", 1),
+        ):  # fmt: skip
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+
+
+class Epoch(NamedTuple):
+    """How it stood after an epoch."""
+
+    stage: int
+    """1 to 3; 0 is the closed-form start."""
+    epoch: int
+    """From 1 within its stage."""
+    training_loss: float
+    """Of the stage's own objective; nan for the start."""
+    validation_loss: float
+    """Text to image of the integrated vector, `module_loss`."""
+    validation_losses: dict[str, float]
+    """The same of each module alone."""
+    seconds: float
+
+
+class StackTrainer:
+    """Trains one stack on one material; `run` may be killed and goes on from its checkpoint."""
+
+    def __init__(self, stack: Stack, material: CaptionedImages, training: StackTraining) -> None:
+        count = len(material.captions)
+        if count < 2 * training.validation:
+            raise ValueError(
+                f"the material has {count} captioned images: give at least"
+                f" {2 * training.validation}"
+            )
+        self.stack, self.material, self.training = stack, material, training
+        self.captions = torch.from_numpy(material.captions)
+        self.described = functional.normalize(self.captions.mean(dim=1), dim=-1)
+        everything = torch.arange(count)
+        held = everything % training.validation == training.validation - 1
+        self.learned, self.held = everything[~held], everything[held]
+        self.log_temperature = nn.Parameter(torch.tensor(training.temperature_start).log())
+        self.history: list[Epoch] = []
+        self.generator = torch.Generator().manual_seed(training.seed)
+        self._kept_pooled: tuple[Tensor, ...] | None = None
+
+    def start(self) -> None:
+        """Closed forms: the description, and the readouts of NEXUS and ORACLE, by ridge."""
+        view = self.material.views[0]
+        rows = self.learned
+        levels: list[list[Tensor]] = []
+        width = self.stack.config.semantic_width
+        with torch.no_grad():
+            for part in torch.split(rows, READ_AT_ONCE):
+                tokens = view.grids(part).tokens
+                levels.append(visual_levels(view.vectors(part)[:, width:], tokens))
+            joined = [torch.cat(level) for level in zip(*levels, strict=True)]
+            self.stack.description.fit(joined, self.described[rows])
+            self.stack.nexus.readout.fit(self._pooled()[0][rows], self.described[rows], 0.1)
+            grids = view.grids(rows[: 4 * READ_AT_ONCE])
+            self.stack.oracle.fit_readout(grids.tokens, self.described[rows[: 4 * READ_AT_ONCE]])
+        self.note(0, 0, float("nan"), 0.0, self._pooled()[0])
+
+    @torch.no_grad()
+    def _pooled(self) -> tuple[Float[Tensor, "N P"], ...]:
+        """What NEXUS reads off every grid of every view while its windows stay as they are.
+
+        They do until stage 3: a step back through the windows takes ten times all else together.
+        """
+        if self._kept_pooled is None:
+            nexus = self.stack.nexus.eval()
+            self._kept_pooled = tuple(
+                torch.cat(
+                    [
+                        nexus.hierarchy(view.grids(rows).tokens).mean(dim=(1, 2))
+                        for rows in view.blocks(READ_AT_ONCE)
+                    ]
+                )
+                for view in self.material.views
+            )
+        return self._kept_pooled
+
+    def run(
+        self, checkpoint: Path | None = None, watch: Callable[[Epoch], None] | None = None
+    ) -> list[Epoch]:
+        """All stages; each ends with the epoch that the held-out images liked best."""
+        torch.manual_seed(self.training.seed)
+        done = self._resumed(checkpoint)
+        if not done:
+            self.start()
+        stages = (self.training.alone, self.training.together, self.training.integrated)
+        for stage, epochs in enumerate(stages, start=1):
+            if stage > done:
+                self._stage(stage, epochs, watch)
+                self._keep(checkpoint, stage)
+        self.stack.eval()
+        return self.history
+
+    def _stage(self, stage: int, epochs: int, watch: Callable[[Epoch], None] | None) -> None:
+        if epochs == 0:
+            return
+        training = self.training
+        parameters = [*self.stack.parameters(), self.log_temperature]
+        rate = training.learning_rate * (1.0 if stage == 1 else 0.2)
+        torch.manual_seed(self.training.seed + stage)  # so that a resumed run goes on alike
+        optimiser = torch.optim.AdamW(parameters, lr=rate, weight_decay=training.weight_decay)
+        steps = max(1, len(self.learned) // training.batch)
+        # Of five steps a fifth is one, and torch divides by the number of steps after the first.
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, rate, total_steps=max(6, steps * epochs), pct_start=0.2
+        )
+        best, kept, waited = float("inf"), None, 0
+        pooled = None if stage == 3 else self._pooled()
+        for epoch in range(1, epochs + 1):
+            started = time.perf_counter()
+            bank = self._bank() if stage == 3 else None
+            losses = []
+            self.stack.train()
+            for rows in self._batches(steps):
+                shown = self._drawn(len(self.material.views))
+                view = self.material.views[shown]
+                grids = view.grids(rows, None if pooled is None else pooled[shown])
+                loss = self._loss(stage, view.vectors(rows), grids, rows, bank)
+                optimiser.zero_grad()
+                torch.autograd.backward(loss)
+                nn.utils.clip_grad_norm_(parameters, 5.0)
+                optimiser.step()
+                schedule.step()
+                losses.append(loss.item())
+            seconds = time.perf_counter() - started
+            first = None if pooled is None else pooled[0]
+            said = self.note(stage, epoch, sum(losses) / len(losses), seconds, first)
+            if watch is not None:
+                watch(said)
+            measure = sum(said.validation_losses.values()) if stage < 3 else said.validation_loss
+            waited += 1
+            if measure < best:
+                best, waited = measure, 0
+                kept = {name: value.clone() for name, value in self.stack.state_dict().items()}
+            if waited >= training.patience:
+                break
+        if kept is not None:
+            self.stack.load_state_dict(kept)
+
+    def _loss(
+        self,
+        stage: int,
+        features: Float[Tensor, "B D"],
+        grids: Grids,
+        rows: Int64[Tensor, " B"],
+        bank: "Bank | None",
+    ) -> Float[Tensor, ""]:
+        captions = self.captions[rows]
+        readings = self.stack.readings(features, grids)
+        temperature = self.log_temperature.exp()
+        alone = {
+            name: module_loss(made, captions, temperature)
+            for name, made in readings._asdict().items()
+        }
+        loss = weighted_losses(alone, dict.fromkeys(alone, 1 / len(alone)))
+        if stage >= 2:
+            loss = loss + self.training.coupling * (
+                coupled([readings.nexus, readings.oracle, readings.harmony, readings.prompts])
+                + self.stack.prism.alignment(readings.prompts, self.described[rows]).loss
+                / len(rows)
+            )
+        if stage == 3:
+            assert bank is not None
+            loss = loss + self._task_loss(features, readings, rows, bank)
+        return loss
+
+    def _task_loss(
+        self,
+        features: Float[Tensor, "B D"],
+        readings: Readings,
+        rows: Int64[Tensor, " B"],
+        bank: "Bank",
+    ) -> Float[Tensor, ""]:
+        """6.3d and 6.3e of the integrated vector among its neighbours."""
+        width = self.stack.config.semantic_width
+        local = self.stack.local(features, readings)
+        found = Neighbourhoods(bank.found.rows[rows], bank.found.mask[rows])
+        refined = self.stack.refined(
+            gathered(local, bank.local, found),
+            gathered(readings.prompts, bank.prompts, found),
+            member_mask(found),
+        )
+        tasks = {
+            "text": module_loss(refined[:, :width], self.captions[rows], self.log_temperature.exp())
+        }
+        told = in_batch_attention(self.described[rows], 0.1)
+        if refined.shape[1] > width:
+            seen = in_batch_attention(refined[:, width:], 0.1)
+            tasks["image"] = functional.kl_div((seen + 1e-9).log(), told, reduction="batchmean")
+        else:
+            seen = in_batch_attention(refined[:, :width], 0.1)
+        importances = {"text": 1.0, "image": self.training.image_task}
+        sharing = gate_sharing(self.stack.gates(features))
+        task = multitask_loss(tasks, importances, sharing, self.training.sharing)
+        disagreement = attention_disagreement(seen, told) / len(rows)
+        return fine_tuning_loss(task, disagreement, self.training.regularisation)
+
+    @torch.no_grad()
+    def _bank(self) -> "Bank":
+        """Every image as its neighbours see it now, and who its neighbours are."""
+        local, prompts = read(self.stack, self.material.views[0])
+        own = torch.arange(len(local))
+        likeness = local * self.stack.block_scales
+        found = nearest(likeness, likeness, self.stack.config.neighbours, own)
+        return Bank(local, prompts, found)
+
+    @torch.no_grad()
+    def note(
+        self,
+        stage: int,
+        epoch: int,
+        loss: float,
+        seconds: float,
+        pooled: Float[Tensor, "N P"] | None = None,
+    ) -> Epoch:
+        """Measures the held-out images, whose neighbours are among those learned from."""
+        stack, view = self.stack.eval(), self.material.views[0]
+        local, prompts = read(stack, view, pooled)
+        likeness = local * stack.block_scales
+        found = nearest(likeness[self.held], likeness[self.learned], stack.config.neighbours)
+        refined = stack.refined(
+            gathered(local[self.held], local[self.learned], found),
+            gathered(prompts[self.held], prompts[self.learned], found),
+            member_mask(found),
+        )
+        width = stack.config.semantic_width
+        captions = self.captions[self.held]
+        temperature = torch.tensor(self.training.temperature_start)
+        readings = stack.readings(view.vectors(self.held), view.grids(self.held, pooled))
+        said = Epoch(
+            stage,
+            epoch,
+            loss,
+            float(module_loss(refined[:, :width], captions, temperature)),
+            {
+                name: float(module_loss(made, captions, temperature))
+                for name, made in readings._asdict().items()
+            },
+            seconds,
+        )
+        self.history.append(said)
+        logger.info(
+            "stage %d epoch %d: loss %.3f, held out %.4f, %s, %.0f s", stage, epoch, loss,
+            said.validation_loss,
+            " ".join(f"{name} {value:.3f}" for name, value in said.validation_losses.items()),
+            seconds,
+        )  # fmt: skip
+        return said
+
+    def _batches(self, steps: int) -> Iterator[Int64[Tensor, " B"]]:
+        order = self.learned[torch.randperm(len(self.learned), generator=self.generator)]
+        yield from torch.tensor_split(order, steps)
+
+    def _drawn(self, count: int) -> int:
+        return int(torch.randint(count, (1,), generator=self.generator))
+
+    def _keep(self, checkpoint: Path | None, stage: int) -> None:
+        if checkpoint is None:
+            return
+        said: dict[str, Any] = {
+            "settings": self._settings(),
+            "stage": stage,
+            "stack": self.stack.state_dict(),
+            "log_temperature": self.log_temperature.detach(),
+            "generator": self.generator.get_state(),
+            "history": [tuple(epoch) for epoch in self.history],
+        }
+        unfinished = checkpoint.with_name(checkpoint.name + ".tmp")
+        torch.save(said, unfinished)
+        unfinished.replace(checkpoint)
+
+    def _resumed(self, checkpoint: Path | None) -> int:
+        """The stage that a killed run had finished; 0 for a new start."""
+        if checkpoint is None or not checkpoint.exists():
+            return 0
+        said = torch.load(checkpoint, weights_only=True)
+        if said["settings"] != self._settings():
+            return 0
+        self.stack.load_state_dict(said["stack"])
+        with torch.no_grad():
+            self.log_temperature.copy_(said["log_temperature"])
+        self.generator.set_state(said["generator"])
+        self.history = [Epoch(*epoch) for epoch in said["history"]]
+        return int(said["stage"])
+
+    def _settings(self) -> str:
+        captions = hashlib.blake2b(self.material.captions.tobytes(), digest_size=16).hexdigest()
+        return repr((asdict(self.training), self.stack.config, captions))
+
+
+class Bank(NamedTuple):
+    """The training images as their neighbours see them."""
+
+    local: Float[Tensor, "N D"]
+    prompts: Float[Tensor, "N S"]
+    found: Neighbourhoods
+
+
+@torch.no_grad()
+def read(
+    stack: Stack, view: View, pooled: Float[Tensor, "N P"] | None = None
+) -> tuple[Float[Tensor, "N D"], Float[Tensor, "N S"]]:
+    """F~ and P of every image, in evaluation."""
+    mode = stack.training
+    stack.eval()
+    local, prompts = [], []
+    for rows in view.blocks(READ_AT_ONCE):
+        features = view.vectors(rows)
+        readings = stack.readings(features, view.grids(rows, pooled))
+        local.append(stack.local(features, readings))
+        prompts.append(readings.prompts)
+    stack.train(mode)
+    return torch.cat(local), torch.cat(prompts)
