@@ -2,15 +2,11 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from indexer.catalogue import Catalogue
-from indexer.errors import LibraryBusyError, LibraryError
 from indexer.formats import IMAGE_SUFFIXES
 from indexer.images import (
     DECODER_VERSION,
@@ -20,11 +16,18 @@ from indexer.images import (
     read_file,
 )
 from indexer.pipeline import Flow, encoded_batches
+from indexer.progress import Progress
 from indexer.records import EncodedFile, FailedFile, RecognisedFile, SpaceRow
-from indexer.spaces import open_store, space_of, synchronise
+from indexer.refine import has_unrefined, refine_added
+from indexer.refresh import fill_facts
+from indexer.spaces import publish, space_of
 from indexer.survey import Survey, compare, refuse_lost_root
 from indexer.walk import UnreachableFile, walk
+from indexer.writer_lock import only_writer
 from spectrum.encoders.protocol import Encoder
+from spectrum.stack.protocol import Refiner
+
+__all__ = ["BuildOptions", "BuildReport", "Progress", "build", "only_writer"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,21 +66,12 @@ class BuildReport:
     """Files below the roots that stand as failed, this run's included."""
     to_do: int = 0
     """Files that the survey found new or changed."""
+    facts_read: int = 0
+    """Photographs, indexed by an older version, whose facts were read in this run."""
+    refined: int = 0
+    unrefined: int = 0
+    """Pictures that stand unrefined though the run had a refiner: `spectrum refine` is for them."""
     interrupted: bool = False
-
-
-class Progress:
-    """Hears how far a run is. This one keeps quiet."""
-
-    def start(self, total: int) -> None:
-        """`total` files are new or changed."""
-
-    def advance(self, n_files: int, n_failed: int) -> None:
-        """Some more are done and stored."""
-
-    def stop_requested(self) -> bool:
-        """Asked between batches; True ends the run early, with everything so far kept."""
-        return False
 
 
 def build(
@@ -87,8 +81,15 @@ def build(
     encoder: Encoder,
     options: BuildOptions,
     progress: Progress,
+    *,
+    load_refiner: Callable[[], Refiner | None] = lambda: None,
+    budget: str = "",
 ) -> BuildReport:
     """Brings the library in `folder` up to date with `roots`.
+
+    With a refiner, of which `budget` is the name, new pictures are refined at the end: over the
+    library's bank, or if it has none over one of all pictures. It is loaded only if there is
+    something for it to do.
 
     Raises RootLostError (nothing was changed), LibraryBusyError, LibraryError if the library
     belongs to another encoder or its disk is full, OSError for a root that cannot be read.
@@ -106,25 +107,38 @@ def build(
             report.failed = sum(len(s.unreachable) for s in surveys)
             report.failed_standing = report.failed + sum(s.standing for s in surveys)
             return report
+        refiner = load_refiner() if report.to_do or has_unrefined(catalogue, space) else None
         progress.start(report.to_do)
         for survey in surveys:
-            _apply(catalogue, space, survey, encoder, options, progress, report)
+            _apply(catalogue, space, survey, encoder, options, progress, report, refiner)
             if report.interrupted:
                 break
-        _publish(folder, catalogue, space)
+        if refiner is not None and not report.interrupted:
+            _refine(catalogue, space, refiner, budget, progress, report)
+        publish(folder, catalogue, space)
+        for survey in () if report.interrupted else surveys:
+            report.facts_read += fill_facts(
+                catalogue,
+                survey.root,
+                limits=options.limits,
+                workers=options.flow.workers,
+                stop_requested=progress.stop_requested,
+            )
         report.failed_standing = sum(catalogue.failed_under(s.root) for s in surveys)
         return report
 
 
-def _publish(folder: Path, catalogue: Catalogue, space: SpaceRow) -> None:
-    try:
-        synchronise(open_store(folder, space), catalogue, space)
-    except OSError as error:
-        raise LibraryError(
-            f"the pictures are indexed, but {error.filename or folder} cannot be written"
-            f" ({error.strerror or error}), so every search has to load them anew: see that its"
-            " disk has room and may be written to, then run the same command again"
-        ) from error
+def _refine(
+    catalogue: Catalogue,
+    space: SpaceRow,
+    refiner: Refiner,
+    budget: str,
+    progress: Progress,
+    report: BuildReport,
+) -> None:
+    refinement = refine_added(catalogue, space, refiner, budget=budget, progress=progress)
+    report.refined, report.unrefined = refinement.refined, refinement.unrefined
+    report.interrupted = refinement.interrupted
 
 
 def _survey(catalogue: Catalogue, space: SpaceRow, root: str, options: BuildOptions) -> Survey:
@@ -173,6 +187,7 @@ def _apply(
     options: BuildOptions,
     progress: Progress,
     report: BuildReport,
+    refiner: Refiner | None,
 ) -> None:
     if survey.device is not None:
         catalogue.set_root(survey.root, survey.device)
@@ -187,6 +202,7 @@ def _apply(
         is_encoded=lambda hash: catalogue.is_encoded(hash, space.id),
         limits=options.limits,
         flow=options.flow,
+        refiner=refiner,
     )
     for batch in batches:
         catalogue.record(batch, space.id)
@@ -203,25 +219,6 @@ def _apply(
     report.missing += len(survey.vanished)
     if options.prune:
         report.deleted += catalogue.delete_missing(survey.root, space.id)
-
-
-@contextmanager
-def only_writer(folder: Path) -> Iterator[None]:
-    """Holds the library's writer lock; LibraryBusyError names the holder if another has it.
-
-    The system gives the lock back when its holder dies, however it dies.
-    """
-    holder = folder / "index.pid"
-    try:
-        with FileLock(folder / "index.lock", timeout=0):
-            holder.write_text(str(os.getpid()))
-            yield
-    except Timeout as error:
-        pid = holder.read_text() if holder.exists() else ""
-        raise LibraryBusyError(
-            f"process {pid or 'unknown'} is indexing into {folder}; wait for it, or use another"
-            " --library"
-        ) from error
 
 
 def _outermost(roots: Iterable[str]) -> list[str]:

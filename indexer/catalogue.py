@@ -29,6 +29,7 @@ from indexer.rows import (
     record_failure,
     set_state,
     space_row,
+    store_evidence,
     store_vector,
 )
 from indexer.schema import Content, Failure, Location, Root, Space, StoredVector
@@ -65,14 +66,14 @@ class Catalogue:
         self._engine.dispose()
 
     @contextmanager
-    def _reading(self) -> Iterator[Session]:
-        """Everything read within it is of one moment."""
+    def reading(self) -> Iterator[Session]:
+        """A session whose reads are all of one moment; for queries with a file of their own."""
         with plain_errors(self._engine), Session(self._engine) as session, session.begin():
             yield session
 
     @contextmanager
-    def _writing(self) -> Iterator[Session]:
-        """Everything written within it is kept, or none of it."""
+    def writing(self) -> Iterator[Session]:
+        """A session whose writes are all kept, or none."""
         with plain_errors(self._engine), Session(self._writer) as session, session.begin():
             yield session
 
@@ -80,13 +81,13 @@ class Catalogue:
 
     def space(self) -> SpaceRow | None:
         """The library's space, or None while nothing was ever indexed."""
-        with self._reading() as session:
+        with self.reading() as session:
             row = session.scalar(select(Space).order_by(Space.id).limit(1))
             return None if row is None else space_row(row)
 
     def add_space(self, identity: EncoderIdentity) -> SpaceRow:
         """Makes the space of an encoder, empty."""
-        with self._writing() as session:
+        with self.writing() as session:
             row = Space(
                 fingerprint=identity.fingerprint,
                 encoder=identity.name,
@@ -104,7 +105,7 @@ class Catalogue:
 
     def generation(self, space_id: int) -> int:
         """Grows whenever the set of searchable vectors changes; no other catalogue repeats it."""
-        with self._reading() as session:
+        with self.reading() as session:
             return session.scalars(select(Space.generation).where(Space.id == space_id)).one()
 
     # Files --------------------------------------------------------------------------------------
@@ -128,9 +129,9 @@ class Catalogue:
                 (StoredVector.content_id == Location.content_id)
                 & (StoredVector.space_id == space_id),
             )
-            .where(_at_or_below(root))
+            .where(at_or_below(root))
         )
-        with self._reading() as session:
+        with self.reading() as session:
             return {
                 path: KnownFile(
                     size_bytes=size,
@@ -153,21 +154,21 @@ class Catalogue:
             .join(Content, Content.id == StoredVector.content_id)
             .where(Content.hash == hash, StoredVector.space_id == space_id)
         )
-        with self._reading() as session:
+        with self.reading() as session:
             return session.scalar(query) is not None
 
     def hashes_of(self, paths: Sequence[str]) -> set[str]:
         """The content hashes that the catalogue holds for these paths."""
         found: set[str] = set()
-        with self._reading() as session:
-            for some in _chunks(paths):
+        with self.reading() as session:
+            for some in chunks(paths):
                 query = select(Content.hash).join(Location).where(Location.path.in_(some))
                 found.update(session.scalars(query))
         return found
 
     def record(self, outcomes: Sequence[Outcome], space_id: int) -> None:
         """Stores a batch, vectors and rows in one transaction: all of it is kept, or none."""
-        with self._writing() as session:
+        with self.writing() as session:
             for outcome in outcomes:
                 location = location_of(session, outcome)
                 if isinstance(outcome, FailedFile):
@@ -177,6 +178,8 @@ class Catalogue:
                 if isinstance(outcome, EncodedFile):
                     content = content or add_content(session, outcome)
                     store_vector(session, space_id, content.id, outcome.vector)
+                    if outcome.evidence is not None:
+                        store_evidence(session, space_id, content.id, outcome.evidence)
                 assert content is not None  # recognised files were looked up by this hash
                 set_state(location, "present")
                 location.content_id = content.id
@@ -187,7 +190,7 @@ class Catalogue:
         """Marks files that came back unchanged."""
         if not paths:
             return
-        with self._writing() as session:
+        with self.writing() as session:
             _change_states(session, paths, "present")
             grow(session, space_id)
 
@@ -195,8 +198,8 @@ class Catalogue:
         """Marks files that are gone; a failure of a file that is gone is forgotten."""
         if not paths:
             return
-        with self._writing() as session:
-            for some in _chunks(paths):
+        with self.writing() as session:
+            for some in chunks(paths):
                 session.execute(
                     delete(Location).where(Location.path.in_(some), Location.state == "failed")
                 )
@@ -208,10 +211,10 @@ class Catalogue:
 
         Returns how many files were deleted.
         """
-        with self._writing() as session:
+        with self.writing() as session:
             gone = session.execute(
                 update(Location)
-                .where(Location.state == "missing", _at_or_below(root))
+                .where(Location.state == "missing", at_or_below(root))
                 .values(state="deleted", content_id=None, changed_at=now())
             )
             held = select(Location.content_id).where(Location.content_id.is_not(None))
@@ -225,14 +228,14 @@ class Catalogue:
 
     def roots(self) -> dict[str, int]:
         """Folder -> device number when it was last walked."""
-        with self._reading() as session:
+        with self.reading() as session:
             return {
                 path: device for path, device in session.execute(select(Root.path, Root.device))
             }
 
     def set_root(self, path: str, device: int) -> None:
         """Remembers that a folder was walked just now."""
-        with self._writing() as session:
+        with self.writing() as session:
             root = session.scalar(select(Root).where(Root.path == path)) or Root(path=path)
             root.device, root.walked_at = device, now()
             session.add(root)
@@ -247,13 +250,13 @@ class Catalogue:
             .where(StoredVector.space_id == space_id, StoredVector.content_id.in_(present))
             .order_by(StoredVector.content_id)
         )
-        with self._reading() as session:
+        with self.reading() as session:
             return np.fromiter(session.scalars(query), dtype=np.int64)
 
     def ids_added_after(self, generation: int) -> set[int]:
         """Contents that no cache of this generation can know, though it may know their ids."""
         moment = datetime.fromtimestamp(generation / 1000, UTC)
-        with self._reading() as session:
+        with self.reading() as session:
             return set(session.scalars(select(Content.id).where(Content.added_at > moment)))
 
     def vectors(self, ids: Int64[np.ndarray, "N"], space: SpaceRow) -> Float32[np.ndarray, "N D"]:
@@ -271,8 +274,8 @@ class Catalogue:
         For callers whose ids are a moment old: another process may have pruned some since.
         """
         rows: dict[int, bytes] = {}
-        with self._reading() as session:
-            for some in _chunks(ids.tolist()):
+        with self.reading() as session:
+            for some in chunks(ids.tolist()):
                 query = select(StoredVector.content_id, StoredVector.base).where(
                     StoredVector.space_id == space.id, StoredVector.content_id.in_(some)
                 )
@@ -292,8 +295,8 @@ class Catalogue:
     def paths_of(self, ids: Sequence[int]) -> dict[int, list[str]]:
         """Content -> its present files, in order of path."""
         paths: dict[int, list[str]] = {id: [] for id in ids}
-        with self._reading() as session:
-            for some in _chunks(list(ids)):
+        with self.reading() as session:
+            for some in chunks(list(ids)):
                 query = (
                     select(Location.content_id, Location.path)
                     .where(Location.content_id.in_(some), Location.state == "present")
@@ -306,8 +309,8 @@ class Catalogue:
     def ids_of_paths(self, paths: Sequence[str]) -> dict[str, int]:
         """Path -> content, for those that are present."""
         found: dict[str, int] = {}
-        with self._reading() as session:
-            for some in _chunks(paths):
+        with self.reading() as session:
+            for some in chunks(paths):
                 query = select(Location.path, Location.content_id).where(
                     Location.path.in_(some), Location.state == "present"
                 )
@@ -316,14 +319,14 @@ class Catalogue:
 
     def id_of_hash(self, hash: str) -> int | None:
         """The content with this hash, or None."""
-        with self._reading() as session:
+        with self.reading() as session:
             return session.scalar(select(Content.id).where(Content.hash == hash))
 
     def hashes(self, ids: Sequence[int]) -> dict[int, str]:
         """Content -> hash of its bytes."""
         found: dict[int, str] = {}
-        with self._reading() as session:
-            for some in _chunks(list(ids)):
+        with self.reading() as session:
+            for some in chunks(list(ids)):
                 query = select(Content.id, Content.hash).where(Content.id.in_(some))
                 found.update((id, hash) for id, hash in session.execute(query))
         return found
@@ -333,19 +336,19 @@ class Catalogue:
     def state_counts(self) -> dict[str, int]:
         """State -> number of files."""
         query = select(Location.state, func.count()).group_by(Location.state)
-        with self._reading() as session:
+        with self.reading() as session:
             return {state: count for state, count in session.execute(query)}
 
     def failed_under(self, root: str) -> int:
         """How many files at or below `root` stand as failed."""
-        query = select(func.count()).where(Location.state == "failed", _at_or_below(root))
-        with self._reading() as session:
+        query = select(func.count()).where(Location.state == "failed", at_or_below(root))
+        with self.reading() as session:
             return session.scalars(query).one()
 
     def failures(self) -> list[FailureRow]:
         """Every file that stands as failed, with its reason, in order of path."""
         query = select(Location.path, Failure).join(Failure).order_by(Location.path)
-        with self._reading() as session:
+        with self.reading() as session:
             return [
                 FailureRow(
                     path=path,
@@ -365,11 +368,11 @@ class Catalogue:
             .where(Location.state == "missing")
             .order_by(Location.path)
         )
-        with self._reading() as session:
+        with self.reading() as session:
             return [(path, since) for path, since in session.execute(query)]
 
 
-def _at_or_below(root: str) -> ColumnElement[bool]:
+def at_or_below(root: str) -> ColumnElement[bool]:
     """Paths that are `root` or start with `root/`, as a range that the index on paths serves."""
     stem = root.rstrip("/")
     after = chr(ord("/") + 1)
@@ -379,12 +382,13 @@ def _at_or_below(root: str) -> ColumnElement[bool]:
 
 
 def _change_states(session: Session, paths: Sequence[str], state: str) -> None:
-    for some in _chunks(paths):
+    for some in chunks(paths):
         session.execute(
             update(Location).where(Location.path.in_(some)).values(state=state, changed_at=now())
         )
 
 
-def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """The items in runs short enough for one statement."""
     for start in range(0, len(items), IDS_PER_STATEMENT):
         yield items[start : start + IDS_PER_STATEMENT]

@@ -1,8 +1,11 @@
 """A file's bytes: read once, and never more of them than allowed. Knows no Pillow."""
 
 import hashlib
+import io
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,6 +53,24 @@ def read_file(path: str, limits: Limits) -> bytes:
         UnreadableImageError: stage `read`: permission, vanished, a folder or another special
             file, empty, larger than `limits.file_bytes`, or the device failed.
     """
+    with opened_file(path, limits) as file:
+        size = os.fstat(file.fileno()).st_size
+        data = bytearray()
+        while chunk := file.read(max(size + 1 - len(data), _MEBI)):
+            data += chunk
+            _check_bytes(len(data), limits)
+    if not data:
+        raise _unread("EmptyFileError", "empty: the file has 0 bytes")
+    return bytes(data)
+
+
+@contextmanager
+def opened_file(path: str, limits: Limits) -> Iterator[io.FileIO]:
+    """The file, open for reading, for callers that need a part of it only.
+
+    Raises:
+        UnreadableImageError: stage `read`, as `read_file` does, whenever the disk refuses.
+    """
     try:
         # without O_NONBLOCK a named pipe would block until somebody writes into it
         with open(path, "rb", buffering=0, opener=_open_without_waiting) as file:
@@ -57,17 +78,11 @@ def read_file(path: str, limits: Limits) -> bytes:
             if not stat.S_ISREG(found.st_mode):
                 raise _unread("SpecialFileError", "not a regular file")
             _check_bytes(found.st_size, limits)
-            data = bytearray()
-            while chunk := file.read(max(found.st_size + 1 - len(data), _MEBI)):
-                data += chunk
-                _check_bytes(len(data), limits)
+            yield file
     except OSError as error:
         raise _unread(type(error).__name__, _reason(error)) from error
     except MemoryError as error:
         raise _unread("MemoryError", "too large for this machine's memory") from error
-    if not data:
-        raise _unread("EmptyFileError", "empty: the file has 0 bytes")
-    return bytes(data)
 
 
 def content_hash(data: bytes) -> str:

@@ -16,6 +16,7 @@ import re
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import IO, cast
 
 import numpy as np
 from jaxtyping import UInt8
@@ -24,8 +25,16 @@ from PIL import __version__ as pillow_version
 
 from indexer import camera_raw
 from indexer.deep_grey import SIXTEEN_BITS, eight_bit_grey
-from indexer.file_content import Limits, UnreadableImageError, content_hash, read_file
+from indexer.difference_hash import COLUMNS, ROWS, difference_hash
+from indexer.file_content import (
+    Limits,
+    UnreadableImageError,
+    content_hash,
+    opened_file,
+    read_file,
+)
 from indexer.formats import IMAGE_SUFFIXES
+from indexer.photo_facts import PhotoFacts, photo_facts
 from indexer.refusals import missing_extra, told_in_words, undecoded
 from spectrum.encoders.protocol import RgbImage
 
@@ -37,6 +46,7 @@ __all__ = [
     "UnreadableImageError",
     "content_hash",
     "decode",
+    "read_facts",
     "read_file",
     "rgb_of",
 ]
@@ -82,6 +92,9 @@ class DecodedImage:
     """Of the upright original, pixels, before any shrinking."""
     format: str
     """Pillow's name of the format, such as `JPEG`; `RAW` for camera negatives."""
+    facts: PhotoFacts
+    difference_hash: int
+    """Of `rgb`; see `indexer.difference_hash`."""
 
 
 def decode(data: bytes, *, limits: Limits, side_pixels: int) -> DecodedImage:
@@ -104,6 +117,20 @@ def decode(data: bytes, *, limits: Limits, side_pixels: int) -> DecodedImage:
         return _decode(data, limits, side_pixels)
 
 
+def read_facts(path: str, limits: Limits) -> PhotoFacts:
+    """What the file says of itself, from its header: nothing is decoded, except in PNG.
+
+    Raises:
+        UnreadableImageError: as `read_file` and `decode` do.
+    """
+    with opened_file(path, limits) as file, told_in_words(b""), io.BufferedReader(file) as reader:
+        _ignore_notes()
+        _raise_ceiling(limits.pixels)
+        with _opened(reader) as image:
+            _check_pixels(*image.size, limits)
+            return _facts(image)
+
+
 def rgb_of(image: Image.Image, *, side_pixels: int | None) -> RgbImage:
     """The steps of `decode` for an image that is already open; None shrinks nothing.
 
@@ -124,19 +151,21 @@ def rgb_of(image: Image.Image, *, side_pixels: int | None) -> RgbImage:
 def _decode(data: bytes, limits: Limits, side_pixels: int) -> DecodedImage:
     if camera_raw.has_raw_signature(data):
         return _developed(data, limits, side_pixels)
-    with _opened(data) as image:
+    with _opened(io.BytesIO(data)) as image:
         if image.format == "TIFF" and camera_raw.has_raw_tags(getattr(image, "tag_v2", {})):
             return _developed(data, limits, side_pixels)
         _check_pixels(*image.size, limits)
         full = image.size
         drafted = image.draft(None, (2 * side_pixels, 2 * side_pixels)) is not None
+        # a TIFF forgets how it lay once it is loaded; a PNG may tell only then
+        told = _facts(image) if image.format == "TIFF" else None
         image.load()
         # plugins may turn while loading
         width, height = full if drafted else image.size
         if _orientation(image) >= 5:
             width, height = height, width
         rgb = _rgb_of(image, side_pixels)
-        return DecodedImage(rgb=rgb, width=width, height=height, format=image.format or "")
+        return _decoded(rgb, width, height, image.format or "", told or _facts(image))
 
 
 def _developed(data: bytes, limits: Limits, side_pixels: int) -> DecodedImage:
@@ -148,21 +177,48 @@ def _developed(data: bytes, limits: Limits, side_pixels: int) -> DecodedImage:
         side_pixels=side_pixels,
     )
     small = _rgb_of(Image.fromarray(rgb), side_pixels)
-    return DecodedImage(rgb=small, width=width, height=height, format="RAW")
+    facts = PhotoFacts()
+    with suppress(Exception), _opened(io.BytesIO(data)) as container:  # most negatives are TIFF
+        facts = _facts(container)
+    return _decoded(small, width, height, "RAW", facts)
 
 
-def _opened(data: bytes) -> Image.Image:
+def _decoded(
+    rgb: RgbImage, width: int, height: int, format: str, facts: PhotoFacts
+) -> DecodedImage:
+    patches = Image.fromarray(rgb).resize((COLUMNS, ROWS), Image.Resampling.BOX).convert("L")
+    return DecodedImage(
+        rgb=rgb,
+        width=width,
+        height=height,
+        format=format,
+        facts=facts,
+        difference_hash=difference_hash(np.asarray(patches)),
+    )
+
+
+def _facts(image: Image.Image) -> PhotoFacts:
+    try:
+        exif = image.getexif()
+        return photo_facts(exif, exif.get_ifd(ExifTags.IFD.Exif))
+    except Exception:  # broken metadata is no reason to refuse the picture
+        return PhotoFacts()
+
+
+def _opened(file: io.BufferedIOBase) -> Image.Image:
     """The image behind its header. Unlike `Image.open`: our formats only, and our pixel limit."""
-    brands = data[8:64] if data[4:8] == b"ftyp" else b""
+    start = file.read(64)
+    brands = start[8:] if start[4:8] == b"ftyp" else b""
     for name in _FORMATS:
         factory, accepts = Image.OPEN.get(name, (None, None))
-        accepted = factory is not None and (accepts is None or accepts(data[:16]))
+        accepted = factory is not None and (accepts is None or accepts(start[:16]))
         if isinstance(accepted, str):  # the plugin is there and its codec is not
             raise undecoded("MissingDecoderError", f"needs another build of Pillow: {accepted}")
         if factory is None or not accepted or (name == "AVIF" and not _AVIF_BRANDS.search(brands)):
             continue
+        file.seek(0)
         try:
-            return factory(io.BytesIO(data), "")
+            return factory(cast(IO[bytes], file), "")
         except (SyntaxError, IndexError):
             if name not in _WEAKLY_MARKED:
                 raise

@@ -20,9 +20,11 @@ from indexer.images import (
     decode,
     read_file,
 )
-from indexer.records import EncodedFile, FailedFile, Outcome, RecognisedFile
+from indexer.photo_facts import PhotoFacts
+from indexer.records import EncodedFile, FailedFile, FileEvidence, Outcome, RecognisedFile
 from indexer.walk import FoundFile
-from spectrum.encoders.protocol import Encoder, ModelUnavailableError, Pixels
+from spectrum.encoders.protocol import EncodedImages, Encoder, ModelUnavailableError, Pixels
+from spectrum.stack.protocol import Refiner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,8 @@ class PreparedFile:
     width: int
     height: int
     format: str
+    facts: PhotoFacts
+    difference_hash: int
     pixels: Pixels
 
 
@@ -67,11 +71,13 @@ def encoded_batches(
     is_encoded: Callable[[str], bool],
     limits: Limits,
     flow: Flow,
+    refiner: Refiner | None = None,
 ) -> Iterator[list[Outcome]]:
     """Yields the outcome of every file, a batch at a time; batches follow the order of `files`.
 
     `is_encoded` tells by content hash whether a vector is stored already; it is called from
-    several threads. A file that fails is an outcome like any other and harms no companion.
+    several threads. A file that fails is an outcome like any other and harms no companion. With a
+    `refiner`, what its first phase sees is part of the outcome.
     """
 
     def step(file: FoundFile) -> Step:
@@ -79,7 +85,7 @@ def encoded_batches(
 
     for steps in _batches(_in_order(step, files, flow), flow.batch_size):
         outcomes: list[Outcome] = [s for s in steps if not isinstance(s, PreparedFile)]
-        outcomes += encode([s for s in steps if isinstance(s, PreparedFile)], encoder)
+        outcomes += encode([s for s in steps if isinstance(s, PreparedFile)], encoder, refiner)
         yield outcomes
 
 
@@ -109,11 +115,15 @@ def prepare(
         width=image.width,
         height=image.height,
         format=image.format,
+        facts=image.facts,
+        difference_hash=image.difference_hash,
         pixels=pixels,
     )
 
 
-def encode(prepared: Sequence[PreparedFile], encoder: Encoder) -> list[EncodedFile | FailedFile]:
+def encode(
+    prepared: Sequence[PreparedFile], encoder: Encoder, refiner: Refiner | None = None
+) -> list[EncodedFile | FailedFile]:
     """Encodes a batch; if that fails, halves it until only the culprits have failed.
 
     ModelUnavailableError is no fault of an image and passes through.
@@ -121,14 +131,15 @@ def encode(prepared: Sequence[PreparedFile], encoder: Encoder) -> list[EncodedFi
     if not prepared:
         return []
     try:
-        vectors = stored_vectors(encoder, [one.pixels for one in prepared])
+        vectors, evidence = _seen(encoder, [one.pixels for one in prepared], refiner)
     except ModelUnavailableError:
         raise
     except Exception as error:  # whatever an inference engine raises, one image must not stop all
         if len(prepared) == 1:
             return [_not_encoded(prepared[0].file, error)]
         middle = len(prepared) // 2
-        return encode(prepared[:middle], encoder) + encode(prepared[middle:], encoder)
+        halves = prepared[:middle], prepared[middle:]
+        return [outcome for half in halves for outcome in encode(half, encoder, refiner)]
     return [
         EncodedFile(
             path=one.file.path,
@@ -139,8 +150,11 @@ def encode(prepared: Sequence[PreparedFile], encoder: Encoder) -> list[EncodedFi
             height=one.height,
             format=one.format,
             vector=vector,
+            facts=one.facts,
+            difference_hash=one.difference_hash,
+            evidence=seen,
         )
-        for one, vector in zip(prepared, vectors, strict=True)
+        for one, vector, seen in zip(prepared, vectors, evidence, strict=True)
     ]
 
 
@@ -150,9 +164,35 @@ def stored_vectors(encoder: Encoder, pixels: Sequence[Pixels]) -> Float32[np.nda
     Source: SPECTRUM, reading 4 (one vector, two blocks). Raises ValueError for vectors that are
     not finite, which no ranking could order, and for others than the encoder promised.
     """
-    images = encoder.encode_images(pixels)
+    return _checked(encoder, encoder.encode_images(pixels), len(pixels))
+
+
+def _seen(
+    encoder: Encoder, pixels: Sequence[Pixels], refiner: Refiner | None
+) -> tuple[Float32[np.ndarray, "B D"], Sequence[FileEvidence | None]]:
+    """The vectors, and what the refiner sees of each image while its tokens are in memory."""
+    if refiner is None:
+        return stored_vectors(encoder, pixels), [None] * len(pixels)
+    images = encoder.encode_images(pixels, tokens=True)
+    vectors = _checked(encoder, images, len(pixels))
+    seen = refiner.evidence(images)
+    width = encoder.identity.semantic_dimension
+    if seen.local.shape != vectors.shape or seen.prompts.shape != images.semantic.shape:
+        raise ValueError(f"the refiner saw {seen.local.shape} and {seen.prompts.shape}")
+    if not (np.isfinite(seen.local).all() and np.isfinite(seen.prompts).all()):
+        raise ValueError("the refiner gave a vector that is not finite")
+    if not np.allclose(seen.local[:, width:], vectors[:, width:], atol=1e-5):
+        raise ValueError("the refiner's first phase changed the visual block, which is not stored")
+    stack = refiner.identity.fingerprint
+    return vectors, [
+        FileEvidence(stack=stack, semantic=local[:width], prompt=prompt)
+        for local, prompt in zip(seen.local, seen.prompts, strict=True)
+    ]
+
+
+def _checked(encoder: Encoder, images: EncodedImages, n: int) -> Float32[np.ndarray, "B D"]:
     vectors = np.concatenate([images.semantic, images.visual], axis=1)
-    promised = (len(pixels), encoder.identity.dimension)
+    promised = (n, encoder.identity.dimension)
     if vectors.shape != promised:
         raise ValueError(f"the encoder gave vectors of shape {vectors.shape}, not {promised}")
     if not np.isfinite(vectors).all():

@@ -6,6 +6,7 @@ from datetime import datetime
 import numpy as np
 from jaxtyping import Float32
 
+from indexer.photo_facts import PhotoFacts
 from spectrum.encoders.protocol import EncoderIdentity
 
 
@@ -27,6 +28,17 @@ class KnownFile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FileEvidence:
+    """What refinement's first phase saw of a picture, beside its base vector."""
+
+    stack: str
+    """StackIdentity.fingerprint of what saw it."""
+    semantic: Float32[np.ndarray, "S"]
+    """The local vector's semantic block; its visual block is the base vector's."""
+    prompt: Float32[np.ndarray, "S"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class EncodedFile:
     """A file whose content was encoded just now."""
 
@@ -38,6 +50,12 @@ class EncodedFile:
     height: int
     format: str
     vector: Float32[np.ndarray, "D"]
+    facts: PhotoFacts | None = None
+    """None if nobody looked for any."""
+    difference_hash: int | None = None
+    """Of `indexer.difference_hash`; None if it was not computed."""
+    evidence: FileEvidence | None = None
+    """None if nothing refines."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,10 @@ from jaxtyping import Float32
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from indexer.records import EncodedFile, FailedFile, Outcome, SpaceRow
-from indexer.schema import Content, Failure, Location, Space, StoredVector
+from indexer.photo_facts import FACTS_VERSION, PhotoFacts
+from indexer.records import EncodedFile, FailedFile, FileEvidence, Outcome, SpaceRow
+from indexer.schema import Content, Evidence, Failure, Location, Space, StoredVector
+from indexer.searchable_text import searchable_folder, searchable_name
 from spectrum.encoders.protocol import EncoderIdentity
 
 
@@ -37,7 +39,13 @@ def location_of(session: Session, outcome: Outcome) -> Location:
     """The row of the outcome's path, made if need be, with the size and time just seen."""
     location = session.scalar(select(Location).where(Location.path == outcome.path))
     if location is None:
-        location = Location(path=outcome.path, state="", changed_at=now())
+        location = Location(
+            path=outcome.path,
+            folder=searchable_folder(outcome.path),
+            name=searchable_name(outcome.path),
+            state="",
+            changed_at=now(),
+        )
         session.add(location)
     location.size_bytes, location.mtime_ns = outcome.size_bytes, outcome.mtime_ns
     if not location.state:
@@ -70,10 +78,24 @@ def add_content(session: Session, file: EncodedFile) -> Content:
         height=file.height,
         format=file.format,
         added_at=now(),
+        difference_hash=file.difference_hash,
+        **({} if file.facts is None else fact_values(file.facts)),
     )
     session.add(content)
     session.flush()
     return content
+
+
+def fact_values(facts: PhotoFacts) -> dict[str, object]:
+    """The columns of `contents` that hold the facts."""
+    return {
+        "taken_at": facts.taken_at,
+        "camera_maker": facts.camera_maker,
+        "camera_model": facts.camera_model,
+        "camera": facts.camera,
+        "exif_orientation": facts.exif_orientation,
+        "facts_version": FACTS_VERSION,
+    }
 
 
 def store_vector(
@@ -84,6 +106,26 @@ def store_vector(
     if session.get(StoredVector, (space_id, content_id)) is None:
         base = vector.astype("<f4").tobytes()
         session.add(StoredVector(space_id=space_id, content_id=content_id, base=base))
+
+
+def store_evidence(
+    session: Session, space_id: int, content_id: int, evidence: FileEvidence
+) -> None:
+    """Stores what was seen of a content that has its base vector, unless this stack's is there.
+
+    Kept is what the local vector adds to the base vector, in half precision: where a stack adds
+    nothing, nothing is lost, and elsewhere only the addition is rounded.
+    """
+    row = session.get(Evidence, (content_id, space_id))
+    if row is not None and row.stack == evidence.stack:
+        return
+    stored = session.get_one(StoredVector, (space_id, content_id))
+    base = np.frombuffer(stored.base, dtype="<f4")[: len(evidence.semantic)]
+    row = row or Evidence(content_id=content_id, space_id=space_id)
+    row.stack = evidence.stack
+    row.shift = (evidence.semantic - base).astype("<f2").tobytes()
+    row.prompt = evidence.prompt.astype("<f2").tobytes()
+    session.add(row)
 
 
 def grow(session: Session, space_id: int) -> None:

@@ -3,12 +3,14 @@
 Queries come this way too, so nothing here imports Pillow or a decoder.
 """
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int64
 
-from indexer.catalogue import Catalogue
+from indexer.banks import BankRow, current_bank, refined_ids, searched_vectors
+from indexer.catalogue import VECTORS_PER_BLOCK, Catalogue
 from indexer.errors import LibraryError
 from indexer.records import SpaceRow
 from indexer.vectors.faiss_store import FaissStore
@@ -46,19 +48,45 @@ def require_same_encoder(space: SpaceRow, encoder: Encoder) -> None:
     )
 
 
-def open_store(folder: Path, space: SpaceRow) -> VectorStore:
-    """The vector store of a space, as last published."""
-    return FaissStore(
-        folder / STORE_FOLDER / space.fingerprint,
-        dimension=space.identity.dimension,
-        fingerprint=space.fingerprint,
-    )
+def open_store(folder: Path, space: SpaceRow, bank: BankRow | None = None) -> VectorStore:
+    """The vector store of a space, as last published: of base vectors, or of a bank's refined ones.
+
+    Each bank has a folder of its own, so that vectors of two are never in one store.
+    """
+    name = _store_name(space, bank)
+    if bank is None:
+        dimension, fingerprint = space.identity.dimension, space.fingerprint
+    else:
+        dimension, fingerprint = space.identity.dimension + 1, bank.fingerprint
+    return FaissStore(folder / STORE_FOLDER / name, dimension=dimension, fingerprint=fingerprint)
 
 
-def synchronise(store: VectorStore, catalogue: Catalogue, space: SpaceRow) -> None:
+def publish(folder: Path, catalogue: Catalogue, space: SpaceRow) -> None:
+    """Writes what searches are answered from, and removes what they were answered from before.
+
+    Raises LibraryError if it cannot be written.
+    """
+    bank = current_bank(catalogue, space.id)
+    try:
+        synchronise(open_store(folder, space, bank), catalogue, space, bank)
+    except OSError as error:
+        raise LibraryError(
+            f"the pictures are indexed, but {error.filename or folder} cannot be written"
+            f" ({error.strerror or error}), so every search has to load them anew: see that its"
+            " disk has room and may be written to, then run the same command again"
+        ) from error
+    for store in (folder / STORE_FOLDER).glob(f"{space.fingerprint}*"):
+        if store.name != _store_name(space, bank):
+            shutil.rmtree(store, ignore_errors=True)  # what stays is waste, not harm
+
+
+def synchronise(
+    store: VectorStore, catalogue: Catalogue, space: SpaceRow, bank: BankRow | None = None
+) -> None:
     """Makes the store show what the database holds, and publishes it, if it is behind.
 
-    Raises OSError if it cannot be published; the store shows what the database holds all the same.
+    The store has to be the bank's. Raises OSError if it cannot be published; the store shows what
+    the database holds all the same.
     """
     generation = catalogue.generation(space.id)
     if store.generation == generation:
@@ -69,10 +97,18 @@ def synchronise(store: VectorStore, catalogue: Catalogue, space: SpaceRow) -> No
     if held:
         # Of an older catalogue in this place: its pictures had these numbers before.
         held -= catalogue.ids_added_after(store.generation)
+    if held and bank is not None:
+        held -= set(refined_ids(catalogue, bank, after_generation=store.generation).tolist())
     store.delete(_ids(held - wanted))
-    for ids, vectors in catalogue.vector_blocks(_ids(wanted - held), space):
-        store.upsert(ids, vectors)
+    lacking = _ids(wanted - held)
+    for start in range(0, len(lacking), VECTORS_PER_BLOCK):
+        some = lacking[start : start + VECTORS_PER_BLOCK]
+        store.upsert(*searched_vectors(catalogue, some, space, bank))
     store.publish(generation)
+
+
+def _store_name(space: SpaceRow, bank: BankRow | None) -> str:
+    return space.fingerprint if bank is None else f"{space.fingerprint}-{bank.version}"
 
 
 def _ids(ids: set[int]) -> Int64[np.ndarray, "N"]:

@@ -12,14 +12,41 @@ class Hit:
     path: str
     """A file that holds it; undecodable bytes are surrogates, as Python's os module has them."""
     similarity: float
-    """Higher is closer. One part: a cosine. Several: the weighted mean of their standard scores
-    over the collection, so that 0 is an average picture."""
+    """Higher is closer. One part: a cosine, less the picture's hubness if it is words and vectors
+    are refined. Several: the weighted mean of their standard scores over the collection, so that 0
+    is an average picture."""
     image_id: int
     """The picture's number in the library."""
     copies: tuple[str, ...] = ()
     """Other files with the same bytes."""
+    near: tuple[str, ...] = ()
+    """Files that look the same, such as other sizes of it, and are no hits of their own."""
     parts: tuple[float, ...] = ()
     """The similarity of each part of the query, unweighted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trust:
+    """Whether the library has anything for a query, with what was promised of the judgement."""
+
+    trust: float
+    """In [0, 1], higher is safer: the share of good queries that look no more usual than this."""
+    conformity: float | None
+    """In [0, 1]: whether it settled as known ones do. None: another detector than Satipatthana."""
+    confidence: float | None
+    """In [0, 1]: both together. None as for conformity."""
+    threshold: float
+    """Queries of lower trust are refused."""
+    accepted: bool
+    """Whether trust reaches the threshold."""
+    false_reject: float
+    """alpha: at most this share of good queries is refused."""
+    reasons: tuple[str, ...]
+    """What is unusual about a refused query, in words; empty for an accepted one."""
+    detector: str
+    """Who judged."""
+    n_calibrating: int
+    """Good queries that the threshold was taken from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +56,11 @@ class Answer:
     hits: tuple[Hit, ...]
     n_searched: int
     """Pictures that were compared."""
-    trust: float | None = None
-    """In [0, 1], higher is safer. None: this version does not judge its answers yet."""
+    trust: Trust | None = None
+    """None: the library is not calibrated for such queries, or nobody asked."""
+    n_weak: int = 0
+    """Hits left out since good queries' best hits are hardly ever so weak."""
+    ungated: str = ""
+    """Why a calibration that is there could not be read; empty otherwise."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Stage -> seconds."""

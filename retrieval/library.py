@@ -2,25 +2,32 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from indexer.banks import RefinementStatus, refinement_status
 from indexer.catalogue import Catalogue
 from indexer.database import CATALOGUE_FILE
 from indexer.errors import LibraryError
 from indexer.records import FailureRow, SpaceRow
 from retrieval.answer import Answer
 from retrieval.query import ImagePart, Part, Query, TextPart
+from retrieval.rejection.calibration import require_rate
 from spectrum.encoders import Encoder, EncoderIdentity, load_encoder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from indexer.build import BuildOptions, BuildReport, Progress
+    from indexer.filters import Condition
+    from indexer.refine import RefineReport
+    from retrieval.duplicates import DuplicateGroup
+    from retrieval.rejection.state import TrustStatus
     from retrieval.searcher import Searcher
+    from spectrum.stack.protocol import Refiner
 
 
 class LibraryNotFoundError(Exception):
@@ -44,6 +51,8 @@ class LibraryStatus:
     roots: tuple[str, ...]
     bytes: int
     """Size of the library on disk."""
+    refinement: RefinementStatus | None = None
+    """None while nothing is refined."""
 
 
 class Library:
@@ -53,10 +62,19 @@ class Library:
     loaded by the first call that needs them.
     """
 
-    def __init__(self, folder: Path, catalogue: Catalogue, encoder: Encoder | str | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        catalogue: Catalogue,
+        encoder: Encoder | str | None,
+        refiner: "Refiner | None" = None,
+        budget: str | None = None,
+    ) -> None:
         self.folder = folder
         self.catalogue = catalogue
         self._encoder = encoder
+        self._refiner = refiner
+        self._budget = budget
 
     @classmethod
     def open(
@@ -64,12 +82,16 @@ class Library:
         folder: str | os.PathLike[str] | None = None,
         *,
         encoder: Encoder | str | None = None,
+        refiner: "Refiner | None" = None,
+        budget: str | None = None,
         create: bool = True,
     ) -> "Library":
         """Opens the library in `folder`, by default the user's own; an empty one if `create`.
 
         `encoder` is the encoder of a new library, or its name (`embedded` if None), and has to
-        agree with that of an old one. Raises LibraryNotFoundError, LibraryError.
+        agree with that of an old one. Vectors are refined by `refiner`, or by the one that
+        `budget` (none | fast | balanced | best | milliseconds an image) allows; by default it is
+        the library's own, at first `best`. Raises LibraryNotFoundError, LibraryError.
         """
         path = default_folder() if folder is None else Path(folder).expanduser().absolute()
         file = path / CATALOGUE_FILE
@@ -82,7 +104,7 @@ class Library:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LibraryError(f"cannot make the library {path}: {error.strerror}") from error
-        return cls(path, Catalogue.open(file), encoder)
+        return cls(path, Catalogue.open(file), encoder, refiner, budget)
 
     def close(self) -> None:
         """Gives the database back."""
@@ -132,6 +154,53 @@ class Library:
             self.encoder,
             options or BuildOptions(),
             progress or Progress(),
+            load_refiner=lambda: self.refiner,
+            budget=self.budget,
+        )
+
+    @property
+    def budget(self) -> str:
+        """What refining may cost: as this library was opened, or as its pictures are refined."""
+        if self._budget is not None:
+            return self._budget
+        from indexer.banks import newest_bank
+        from spectrum.stack.loading import DEFAULT_BUDGET
+
+        space = self.catalogue.space()
+        bank = newest_bank(self.catalogue, space.id) if space else None
+        return bank.budget if bank else DEFAULT_BUDGET
+
+    @cached_property
+    def refiner(self) -> "Refiner | None":
+        """What refines the encoder's vectors; None if nothing does."""
+        if self._refiner is not None:
+            return self._refiner
+        from spectrum.stack.loading import load_refiner
+
+        return load_refiner(self.encoder.identity, self.budget)
+
+    def refine(self, *, progress: "Progress | None" = None) -> "RefineReport":
+        """Refines all pictures among those that are present now; searches change at the end.
+
+        Raises LibraryNotFoundError while nothing is indexed, LibraryError if nothing refines this
+        encoder's vectors, and what `indexer.refine.refine_library` raises.
+        """
+        from indexer.progress import Progress
+        from indexer.refine import refine_library
+
+        if self.refiner is None:
+            raise LibraryError(
+                f"nothing refines vectors of '{self.space.identity.name}' with the budget"
+                f" '{self.budget}': this library is searched by the encoder's own vectors"
+            )
+        return refine_library(
+            self.folder,
+            self.catalogue,
+            self.space,
+            self.encoder,
+            self.refiner,
+            budget=self.budget,
+            progress=progress or Progress(),
         )
 
     def search(
@@ -140,38 +209,115 @@ class Library:
         *,
         image: "str | os.PathLike[str] | bytes | Image | None" = None,
         top: int = 10,
+        where: "str | Condition | None" = None,
+        duplicates: bool = False,
+        false_reject: float | None = 0.05,
+        show_rejected: bool = False,
+        ranking: str = "spectrum",
+        intent: str = "",
+        intent_strength: float = 1.0,
     ) -> Answer:
         """The `top` best pictures for words, for an image, or for both together.
 
         A string is taken as words, whatever it holds; `retrieval.parse_terms` reads the command
-        line's syntax. Raises QueryError, UnreadableImageError, LibraryNotFoundError.
+        line's syntax. `where` restricts the search, in the language of `retrieval.filters`; unless
+        `duplicates`, near-identical pictures are one hit. Raises QueryError (FilterError for
+        `where`), UnreadableImageError, LibraryNotFoundError.
+
+        Where the library is calibrated, a query that it has nothing for gets no hits, unless
+        `show_rejected`: at most the share `false_reject` of good queries is refused; None refuses
+        none. CalibrationError for a share outside (0, 1).
+
+        `ranking` is one of `retrieval.ranking.table.SEARCHABLE`; QueryError for another name.
+
+        `intent` says what of the image counts or should differ, such as `but red`, and
+        `intent_strength` how much that weighs, 0 nothing at all. QueryError without an image.
         """
-        if top < 1:
-            raise ValueError(f"top must be at least 1, not {top}")
-        return self.searcher.search(_as_query(query, image), top=top)
+        _check_top(top)
+        if false_reject is not None:
+            require_rate(false_reject)
+        asked = _as_query(query, image)
+        if intent:
+            asked = replace(asked, intent=intent, intent_strength=intent_strength)
+        fits = _as_condition(where)
+        return self._searcher_by(ranking).search(
+            asked,
+            top=top,
+            where=fits,
+            duplicates=duplicates,
+            false_reject=false_reject,
+            show_rejected=show_rejected,
+        )
 
     def similar(
-        self, image: "str | os.PathLike[str] | bytes", *, top: int = 10, itself: bool = False
+        self,
+        image: "str | os.PathLike[str] | bytes",
+        *,
+        top: int = 10,
+        itself: bool = False,
+        where: "str | Condition | None" = None,
+        duplicates: bool = False,
     ) -> Answer:
         """The pictures most like `image`, which need not be in the library.
 
-        Unless `itself`, files with the very bytes of the image are left out.
+        Unless `itself`, files with the very bytes of the image are left out. `where` and
+        `duplicates` are those of `search`, as are the errors.
         """
         from retrieval.pictures import hash_of_source
+
+        _check_top(top)
 
         source = image if isinstance(image, bytes) else _path(image)
         without = None if itself else hash_of_source(source)
         query = Query(parts=(ImagePart(image=source),))
-        return self.searcher.search(query, top=top, without_hash=without)
+        return self.searcher.search(
+            query, top=top, without_hash=without, where=_as_condition(where), duplicates=duplicates
+        )
 
-    @cached_property
+    def duplicates(
+        self, *, exact: bool = False, progress: "Progress | None" = None
+    ) -> "list[DuplicateGroup]":
+        """Files that hold the same picture: byte for byte, and unless `exact` nearly so.
+
+        Pictures that an older version indexed are decoded first, once, to compute their hashes.
+        Groups are in order of the path that comes first. LibraryNotFoundError if nothing is
+        indexed.
+        """
+        from retrieval.duplicates import duplicate_groups
+
+        return duplicate_groups(self.catalogue, self.space, exact=exact, progress=progress)
+
+    @property
     def searcher(self) -> "Searcher":
         """What answers queries. LibraryNotFoundError while nothing is indexed."""
-        from indexer.spaces import open_store
-        from retrieval.searcher import Searcher
+        return self._searcher_by("spectrum")
 
-        space = self.space
-        return Searcher(self.catalogue, open_store(self.folder, space), space, self.encoder)
+    @cached_property
+    def _searchers(self) -> "dict[str, Searcher]":
+        return {}
+
+    def _searcher_by(self, ranking: str) -> "Searcher":
+        """What answers queries by that ranking, opened once."""
+        known = self._searchers.get(ranking)
+        # Two threads may both open one: the first stays.
+        return known or self._searchers.setdefault(ranking, self._opened_searcher(ranking))
+
+    def _opened_searcher(self, ranking: str) -> "Searcher":
+        from retrieval.ranking.table import search_ranking
+        from retrieval.rejection.judging import Judge
+        from retrieval.searcher import Searcher
+        from retrieval.trust import load_gate
+
+        encoder = self.encoder
+        semantic = self.space.identity.semantic_dimension
+        judge = Judge(lambda: load_gate(self), encoder.encode_texts, semantic)
+        chosen = search_ranking(
+            ranking,
+            semantic=semantic,
+            dimension=self.space.identity.dimension,
+            visual_weight=encoder.visual_weight,
+        )
+        return Searcher(self.catalogue, self.folder, self.space, encoder, judge, chosen)
 
     @property
     def space(self) -> SpaceRow:
@@ -197,7 +343,14 @@ class Library:
             failed=counts.get("failed", 0),
             roots=tuple(sorted(self.catalogue.roots())),
             bytes=sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file()),
+            refinement=refinement_status(self.catalogue, space) if space else None,
         )
+
+    def trust_status(self) -> "TrustStatus":
+        """Whether hopeless queries are refused. CalibrationError if that cannot be read."""
+        from retrieval.trust import calibration_status
+
+        return calibration_status(self)
 
     def failures(self) -> list[FailureRow]:
         """Every file that could not be indexed, with its reason."""
@@ -209,6 +362,20 @@ def default_folder() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("spectrum", appauthor=False) / "default.library"
+
+
+def _check_top(top: int) -> None:
+    if top < 1:
+        raise ValueError(f"top must be at least 1, not {top}")
+
+
+def _as_condition(where: "str | Condition | None") -> "Condition | None":
+    if not isinstance(where, str):
+        return where
+    # Imported on demand: most searches have no filter, and the parser is slow to import.
+    from retrieval.filters import parse_filter
+
+    return parse_filter(where)
 
 
 def _path(path: str | os.PathLike[str]) -> str:
@@ -228,4 +395,4 @@ def _as_query(
     if image is not None:
         source = _path(image) if isinstance(image, str | os.PathLike) else image
         parts = (*parts, ImagePart(image=source))
-    return Query(parts=parts)
+    return replace(query, parts=parts) if isinstance(query, Query) else Query(parts=parts)

@@ -17,7 +17,13 @@ from indexer.formats import IMAGE_SUFFIXES
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-WEIGHTED = re.compile(r"(?P<weight>\d+(\.\d*)?|\.\d+):(?P<body>.+)", re.DOTALL)
+# Digits on both sides are a time of day or a shape, such as 10:30 or 16:9.
+WEIGHTED = re.compile(r"(?P<weight>\d+(\.\d*)?|\.\d+):(?!\d+(?:am|pm)?\b)(?P<body>.+)", re.DOTALL)
+HEAVIEST = 1e6
+"""Beyond it the other parts of a query drown in rounding."""
+STRONGEST = 10.0
+"""Of an intent; beyond it the image drowns."""
+
 FOLDER_STARTS = ("./", "../", "/", "~/")
 
 
@@ -49,9 +55,13 @@ Part = TextPart | ImagePart
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """One or more parts."""
+    """One or more parts, and what is said of the images among them."""
 
     parts: tuple[Part, ...]
+    intent: str = ""
+    """What of the images counts, or should differ: `the same shape, but red`. Empty: nothing."""
+    intent_strength: float = 1.0
+    """delta, in [0, 10]: 0 leaves the query as it is without an intent."""
 
     def __post_init__(self) -> None:
         if not self.parts:
@@ -59,8 +69,20 @@ class Query:
         for part in self.parts:
             if part.weight == 0:
                 raise QueryError("a weight of 0 says nothing: leave the part out")
+            if not abs(part.weight) <= HEAVIEST:
+                raise QueryError(f"a weight of {part.weight:g} is no weight: {HEAVIEST:g} at most")
             if isinstance(part, TextPart) and not part.text.strip():
                 raise QueryError("a part of the query is empty: give it words")
+        self._require_intended_image()
+
+    def _require_intended_image(self) -> None:
+        if not 0 <= self.intent_strength <= STRONGEST:
+            raise QueryError(
+                f"an intent's strength is from 0 to {STRONGEST:g}, not {self.intent_strength:g}"
+            )
+        images = [part for part in self.parts if isinstance(part, ImagePart) and part.weight > 0]
+        if self.intent and not images:
+            raise QueryError(f"the intent '{self.intent}' is about an image: name one to resemble")
 
 
 def parse_terms(terms: Sequence[str]) -> Query:

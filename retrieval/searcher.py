@@ -4,13 +4,19 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
+from indexer.banks import BankRow, current_bank, searched_vectors
 from indexer.catalogue import Catalogue
+from indexer.filters import Condition
+from indexer.near_duplicates import difference_hashes
 from indexer.records import SpaceRow
-from indexer.spaces import synchronise
+from indexer.selection import selected_ids, selected_paths
+from indexer.spaces import open_store, synchronise
 from indexer.vectors.protocol import VectorStore
 from retrieval.answer import Answer, Hit
 from retrieval.query import ImagePart, Part, Query
@@ -21,10 +27,19 @@ from retrieval.ranking.composition import (
     similarity_moments,
     text_query,
 )
+from retrieval.ranking.folding import folded_rows
+from retrieval.ranking.hubness import folded_queries
+from retrieval.ranking.neighbourhood import NEIGHBOURS, neighbourhood_query
+from retrieval.ranking.protocol import Found, Kind, Ranking, Search
+from retrieval.ranking.table import ranked_again, ranked_parts
+from retrieval.rejection.judging import Judge
 from spectrum.encoders.protocol import Encoder
 
 # Candidates beyond those asked for, so that exact scores may reorder them at the border.
 OVER_FETCH = 50
+
+# Near duplicates stand close to one another in a ranking: so many more, and few have to be fetched.
+FOLDED_FETCH = 20
 
 # Far above the rounding of a float32 inner product of unit vectors, far below what anyone sees.
 ROUNDING = 1e-5
@@ -33,58 +48,197 @@ ROUNDING = 1e-5
 SPREAD_SAMPLE = 2_000
 
 
+class _View(NamedTuple):
+    """What a query is answered from, to its end."""
+
+    bank: BankRow | None
+    """Over which the vectors are refined; None: they are the encoder's own."""
+    store: VectorStore
+
+
+class _Asked(NamedTuple):
+    """A query on its way: what is compared with, and what may be shown."""
+
+    view: _View
+    vector: Float32[np.ndarray, "D"]
+    level: float
+    """Taken off every similarity."""
+    parts: Float32[np.ndarray, "P D"]
+    top: int
+    where: Condition | None
+    duplicates: bool
+
+
 class Searcher:
     """Answers queries over one space with that space's own encoder; any number of threads."""
 
     def __init__(
-        self, catalogue: Catalogue, store: VectorStore, space: SpaceRow, encoder: Encoder
+        self,
+        catalogue: Catalogue,
+        folder: Path,
+        space: SpaceRow,
+        encoder: Encoder,
+        judge: Judge | None = None,
+        ranking: Ranking | None = None,
     ) -> None:
+        """Ranks by refined vectors where there are any; with a `ranking`, by the encoder's own."""
         self._catalogue = catalogue
-        self._store = store
+        self._folder = folder
         self._space = space
+        self._ranking = ranking
+        self._bank = self._current_bank()
+        self._store = open_store(folder, space, self._bank)
         self._encoder = encoder
+        self._judge = judge
         self._store_lock = threading.Lock()
 
-    def search(self, query: Query, *, top: int, without_hash: str | None = None) -> Answer:
-        """The `top` best pictures; `without_hash` leaves one content out.
+    def search(
+        self,
+        query: Query,
+        *,
+        top: int,
+        without_hash: str | None = None,
+        where: Condition | None = None,
+        duplicates: bool = False,
+        false_reject: float | None = None,
+        show_rejected: bool = False,
+    ) -> Answer:
+        """The `top` best pictures, or all that fit `where`; `without_hash` leaves one content out.
+
+        Unless `duplicates`, near-identical pictures are one hit: the best of them.
+
+        With `false_reject` the library's gate judges the query: a refused one has no hits unless
+        `show_rejected`.
 
         Raises UnreadableImageError for an image part that cannot be read.
         """
         seconds: dict[str, float] = {}
         with _timed(seconds, "open"):
-            self._synchronise()
+            view = self._synchronised()
         with _timed(seconds, "encode"):
             parts = np.stack([self._part_vector(part) for part in query.parts])
+        while True:
+            answer = self._answer(query, parts, view, top, without_hash, where, duplicates, seconds)
+            # Another process may have put new vectors in the place of these in between.
+            if self._current_bank() == view.bank:
+                break
+            with _timed(seconds, "open"):
+                view = self._synchronised()
+        if self._judge is None or false_reject is None:
+            return answer
+        with _timed(seconds, "judge"):
+            return self._judge.judged(
+                answer,
+                query,
+                parts,
+                false_reject=false_reject,
+                show_rejected=show_rejected,
+                cosines=view.bank is None and self._ranking is None,
+            )
+
+    def _answer(
+        self,
+        query: Query,
+        parts: Float32[np.ndarray, "P D"],
+        view: _View,
+        top: int,
+        without_hash: str | None,
+        where: Condition | None,
+        duplicates: bool,
+        seconds: dict[str, float],
+    ) -> Answer:
+        if view.bank is not None:
+            with _timed(seconds, "expand"):
+                parts = self._among_neighbours(query, _with_hubness(query, parts), view)
+        elif self._ranking is not None:
+            with _timed(seconds, "expand"):
+                parts = ranked_parts(self._ranking, _kinds(query), parts, self._search_of(view))
         with _timed(seconds, "compose"):
-            vector, level = self._composed(query, parts)
-        with _timed(seconds, "search"):
-            ids = self._candidates(vector, top if without_hash is None else top + 1)
-            if without_hash is not None:
-                hashes = self._catalogue.hashes(ids.tolist())
-                ids = ids[[hashes.get(id) != without_hash for id in ids.tolist()]]
-        with _timed(seconds, "score"):
-            hits = self._hits(ids, vector, level, parts, top)
+            vector, level = self._composed(query, parts, view)
+        among = None
+        if where is not None:
+            with _timed(seconds, "filter"):
+                among = selected_ids(self._catalogue, where)
+        without = None if without_hash is None else self._catalogue.id_of_hash(without_hash)
+        asked = _Asked(view, vector, level, parts, top, where, duplicates)
+        hits = self._best_hits(asked, among, without, seconds)
         with self._store_lock:
-            n_searched = self._store.count()
+            n_searched = view.store.count() if among is None else len(among)
         return Answer(hits=hits, n_searched=n_searched, seconds=seconds)
 
-    def _synchronise(self) -> None:
-        # A cache that cannot be written makes the next start slower, and this answer no worse:
-        # the store is right in memory, and `spectrum index` says what is wrong with the disk.
-        with self._store_lock, suppress(OSError):
-            synchronise(self._store, self._catalogue, self._space)
+    def _best_hits(
+        self,
+        asked: _Asked,
+        among: Int64[np.ndarray, "A"] | None,
+        without: int | None,
+        seconds: dict[str, float],
+    ) -> tuple[Hit, ...]:
+        """Fetches on until there are `top` hits, whatever is left out and folded, or no more."""
+        n = asked.top + (without is not None) + (0 if asked.duplicates else FOLDED_FETCH)
+        n = max(n, self._ranking.candidates if self._ranking else 0)
+        while True:
+            with _timed(seconds, "search"):
+                ids = self._candidates(asked, n, among)
+            with _timed(seconds, "score"):
+                kept = ids[ids != without] if without is not None else ids
+                hits = self._hits(kept, asked, n - (len(ids) - len(kept)))
+            if asked.duplicates or len(hits) == asked.top or len(ids) < n:
+                return hits
+            n *= 2
 
-    def _candidates(self, vector: Float32[np.ndarray, "D"], n: int) -> Int64[np.ndarray, "C"]:
+    def _current_bank(self) -> BankRow | None:
+        return None if self._ranking else current_bank(self._catalogue, self._space.id)
+
+    def _among_neighbours(
+        self, query: Query, parts: Float32[np.ndarray, "P E"], view: _View
+    ) -> Float32[np.ndarray, "P E"]:
+        """Image parts refined as stored images are: over what they are nearest to."""
+        identity, weight = self._space.identity, self._encoder.visual_weight
+        search = self._search_of(view)
+        moved = parts.copy()
+        for row, part in enumerate(query.parts):
+            if isinstance(part, ImagePart):
+                found = search(parts[row : row + 1], NEIGHBOURS).vectors[0, :, :-1]
+                moved[row, :-1] = neighbourhood_query(
+                    parts[row, :-1], found, identity.semantic_dimension, weight
+                )
+        return moved
+
+    def _search_of(self, view: _View) -> Search:
+        """The search of one query, as a ranking asks for it."""
+
+        def search(queries: Float32[np.ndarray, "1 E"], k: int) -> Found:
+            with self._store_lock:
+                ids = view.store.search(queries, k).ids[0]
+            _, stored = searched_vectors(self._catalogue, ids, self._space, view.bank)
+            return Found(stored[None], queries @ stored.T)
+
+        return search
+
+    def _synchronised(self) -> _View:
+        with self._store_lock:
+            bank = self._current_bank()
+            if bank != self._bank:
+                self._bank, self._store = bank, open_store(self._folder, self._space, bank)
+            # A cache that cannot be written makes the next start slower, and this answer no worse:
+            # the store is right in memory, and `spectrum index` says what is wrong with the disk.
+            with suppress(OSError):
+                synchronise(self._store, self._catalogue, self._space, bank)
+            return _View(bank, self._store)
+
+    def _candidates(
+        self, asked: _Asked, n: int, among: Int64[np.ndarray, "A"] | None
+    ) -> Int64[np.ndarray, "C"]:
         """The contents among which the exactly best `n` are, whatever the store does with ties.
 
         Goes on until the last one is plainly less similar than the n-th. Otherwise, of many equal
         ones, the store would choose others for 5 results than for 15.
         """
         k = n + OVER_FETCH
-        margin = ROUNDING * max(1.0, float(np.linalg.norm(vector)))
+        margin = ROUNDING * max(1.0, float(np.linalg.norm(asked.vector)))
         while True:
             with self._store_lock:
-                found = self._store.search(vector[None], k)
+                found = asked.view.store.search(asked.vector[None], k, among=among)
             ids, similarities = found.ids[0], found.similarities[0]
             if len(ids) < k or similarities[-1] < similarities[n - 1] - margin:
                 held: Int64[np.ndarray, "C"] = ids[ids >= 0]
@@ -103,40 +257,45 @@ class Searcher:
         return image_query(encoded.semantic[0], encoded.visual[0], self._encoder.visual_weight)
 
     def _composed(
-        self, query: Query, parts: Float32[np.ndarray, "P D"]
+        self, query: Query, parts: Float32[np.ndarray, "P D"], view: _View
     ) -> tuple[Float32[np.ndarray, "D"], float]:
         """The vector to search with, and what is taken off every similarity."""
         weights = np.array([part.weight for part in query.parts])
         if len(parts) == 1:
             return (parts[0] if weights[0] > 0 else -parts[0]), 0.0
         with self._store_lock:
-            ids = self._store.ids()
+            ids = view.store.ids()
         step = max(1, len(ids) // SPREAD_SAMPLE)
-        _, sample = self._catalogue.held_vectors(ids[::step], self._space)
+        _, sample = searched_vectors(self._catalogue, ids[::step], self._space, view.bank)
         moments = similarity_moments(parts, sample)
         return composed_query(parts, weights, moments), composed_level(weights, moments)
 
-    def _hits(
-        self,
-        ids: Int64[np.ndarray, "N"],
-        vector: Float32[np.ndarray, "D"],
-        level: float,
-        parts: Float32[np.ndarray, "P D"],
-        top: int,
-    ) -> tuple[Hit, ...]:
+    def _hits(self, ids: Int64[np.ndarray, "N"], asked: _Asked, n_certain: int) -> tuple[Hit, ...]:
+        """The best of these, of which the first `n_certain` are known to be the library's best."""
         # Another process may have pruned some of them since the store was synchronised.
-        ids, stored = self._catalogue.held_vectors(ids, self._space)
-        similarities = exact_similarities(stored, vector[None])[:, 0] - level
+        ids, stored = searched_vectors(self._catalogue, ids, self._space, asked.view.bank)
+        similarities = exact_similarities(stored, asked.vector[None])[:, 0] - asked.level
         order = np.lexsort((ids, -similarities))
-        by_part = exact_similarities(stored, parts)
-        paths = self._catalogue.paths_of(ids.tolist())
+        if self._ranking is not None:
+            again = ranked_again(self._ranking, asked.vector, stored, similarities, order)
+            similarities, order = again, np.lexsort((ids, -again))
+        by_part = exact_similarities(stored, asked.parts)
+        if asked.duplicates:
+            rows = [[row] for row in order.tolist()]
+        else:
+            certain = order[:n_certain]
+            hashes = difference_hashes(self._catalogue, ids[certain].tolist())
+            places = folded_rows(self._base(ids[certain], stored[certain], asked.view), hashes)
+            rows = [[int(certain[place]) for place in some] for some in places]
+        paths = self._files(ids, asked.where)
         hits: list[Hit] = []
-        for index in order.tolist():
-            files = paths[int(ids[index])]
-            if len(hits) == top:
+        for some in rows:
+            if len(hits) == asked.top:
                 break
-            if not files:
+            index, *folded = [row for row in some if paths[int(ids[row])]] or [-1]
+            if index < 0:
                 continue  # it went missing
+            files = paths[int(ids[index])]
             hits.append(
                 Hit(
                     rank=len(hits) + 1,
@@ -144,10 +303,44 @@ class Searcher:
                     similarity=float(similarities[index]),
                     image_id=int(ids[index]),
                     copies=tuple(files[1:]),
+                    near=tuple(path for row in folded for path in paths[int(ids[row])]),
                     parts=tuple(by_part[index].tolist()),
                 )
             )
         return tuple(hits)
+
+    def _base(
+        self, ids: Int64[np.ndarray, "N"], stored: Float32[np.ndarray, "N E"], view: _View
+    ) -> Float32[np.ndarray, "N D"]:
+        """The encoder's own vectors: refined ones make neighbours alike that look different."""
+        if view.bank is None:
+            return stored
+        held, base = self._catalogue.held_vectors(ids, self._space)
+        vectors = np.zeros((len(ids), self._space.identity.dimension), dtype=np.float32)
+        vectors[np.isin(ids, held)] = base  # another process may have pruned some
+        return vectors
+
+    def _files(self, ids: Int64[np.ndarray, "N"], where: Condition | None) -> dict[int, list[str]]:
+        """Picture -> its files, those first that fit; none if none fits any more."""
+        files = self._catalogue.paths_of(ids.tolist())
+        if where is None:
+            return files
+        # The only file of a picture that fits is the one that does.
+        several = [id for id, paths in files.items() if len(paths) > 1]
+        fitting = selected_paths(self._catalogue, where, several) if several else {}
+        for id, fits in fitting.items():
+            files[id] = fits + [path for path in files[id] if path not in fits] if fits else []
+        return files
+
+
+def _with_hubness(query: Query, parts: Float32[np.ndarray, "P D"]) -> Float32[np.ndarray, "P D+1"]:
+    """[t; 0; 1] of words and [q; 0] of images: only words are what a picture may be a hub of."""
+    rows = [folded_queries(one[None], kind) for one, kind in zip(parts, _kinds(query), strict=True)]
+    return np.concatenate(rows)
+
+
+def _kinds(query: Query) -> list[Kind]:
+    return ["image" if isinstance(part, ImagePart) else "text" for part in query.parts]
 
 
 def exact_similarities(
@@ -168,4 +361,4 @@ def exact_similarities(
 def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
-    seconds[stage] = time.perf_counter() - start
+    seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - start

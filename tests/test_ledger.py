@@ -113,6 +113,7 @@ EQUATIONS = {
         *("4.3a", "4.3b", "4.3c"),
     ],
     "HARMONY": ["5.1a", "5.1b", "5.2a", "5.2b", "5.3a", "5.3b", "5.3c"],
+    "SPECTRUM": ["6.1a", "6.2a", "6.2b", *(f"6.3{letter}" for letter in "abcde")],
     "SATIPATTHANA": [
         *("4.3a", "4.3b", "4.3c"),
         *(f"4.6{letter}" for letter in "abcdefgh"),

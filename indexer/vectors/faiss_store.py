@@ -9,9 +9,11 @@ import os
 import time
 import uuid
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import faiss
 import numpy as np
@@ -20,6 +22,9 @@ from jaxtyping import Float32, Int64
 from indexer.vectors.protocol import Capabilities, Neighbours
 
 MANIFEST_VERSION = 1
+
+BLOCK_BYTES = 1 << 20
+"""Read and written at once."""
 
 LEFTOVER_SECONDS = 3600
 """A temporary file of this age is a killed publisher's, not one that is being written."""
@@ -102,8 +107,18 @@ class FaissStore:
         self._generation = generation
         self._folder.mkdir(parents=True, exist_ok=True)
         name = f"vectors-{generation}.faiss"
-        data = faiss.serialize_index(self._index).data
-        _replace(self._folder / name, data)
+        size, crc = 0, 0
+
+        def put(stream: BinaryIO) -> None:
+            def block(data: bytes) -> None:
+                nonlocal size, crc
+                size, crc = size + len(data), zlib.crc32(data, crc)
+                stream.write(data)
+
+            # Not `serialize_index`: that would be the whole index once more in memory.
+            faiss.write_index(self._index, faiss.PyCallbackIOWriter(block, BLOCK_BYTES))
+
+        _replace(self._folder / name, put)
         manifest = Manifest(
             version=MANIFEST_VERSION,
             generation=generation,
@@ -111,10 +126,11 @@ class FaissStore:
             dimension=self._dimension,
             fingerprint=self._fingerprint,
             file=name,
-            file_bytes=len(data),
-            file_crc32=zlib.crc32(data),
+            file_bytes=size,
+            file_crc32=crc,
         )
-        _replace(self._folder / "manifest.json", json.dumps(asdict(manifest), indent=1).encode())
+        said = json.dumps(asdict(manifest), indent=1).encode()
+        _replace(self._folder / "manifest.json", lambda stream: stream.write(said))
         self._sweep(name)
 
     def _sweep(self, published: str) -> None:
@@ -155,17 +171,17 @@ class FaissStore:
 def _crc32(file: Path) -> int:
     crc = 0
     with file.open("rb") as stream:
-        while block := stream.read(1 << 20):
+        while block := stream.read(BLOCK_BYTES):
             crc = zlib.crc32(block, crc)
     return crc
 
 
-def _replace(file: Path, data: bytes | memoryview) -> None:
-    """Writes `file` so that a crash leaves the old bytes or the new, never a part."""
+def _replace(file: Path, put: Callable[[BinaryIO], object]) -> None:
+    """Puts into `file` so that a crash leaves the old bytes or the new, never a part."""
     temporary = file.with_name(f".{file.name}-{uuid.uuid4().hex}.part")
     try:
         with temporary.open("xb") as stream:
-            stream.write(data)
+            put(stream)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, file)

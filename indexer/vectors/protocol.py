@@ -65,6 +65,8 @@ class VectorStore(Protocol):
     ) -> Neighbours:
         """The K = min(k, held) best by inner product, only `among` these ids if given.
 
+        Ids that are not held are passed over; -1 takes the places that they leave.
+
         Which of several equally similar ones are among the K is the store's choice, but always
         the same while nothing changes.
         """

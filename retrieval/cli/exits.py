@@ -28,6 +28,7 @@ def exit_of(error: Exception) -> Exit | None:
     from retrieval.evaluation.datasets import DatasetError
     from retrieval.library import LibraryNotFoundError
     from retrieval.query import QueryError
+    from retrieval.rejection.calibration import CalibrationError
     from spectrum.encoders import ModelUnavailableError
 
     if isinstance(error, ModelUnavailableError):
@@ -36,6 +37,7 @@ def exit_of(error: Exception) -> Exit | None:
         return Exit.LIBRARY
     usage = (
         QueryError,
+        CalibrationError,
         DatasetError,
         RootLostError,
         LibraryBusyError,

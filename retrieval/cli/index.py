@@ -1,15 +1,14 @@
 """`spectrum index`: brings a library up to date with folders."""
 
-import signal
-import threading
 from pathlib import Path
-from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retrieval.cli.exits import Exit
+from retrieval.cli.interruption import Interruption
 from retrieval.cli.options import EncoderOption, LibraryOption
+from retrieval.cli.refine import BudgetOption
 
 if TYPE_CHECKING:
     from indexer.build import BuildOptions, BuildReport
@@ -50,6 +49,15 @@ def index(
         int | None,
         typer.Option(envvar="SPECTRUM_WORKERS", metavar="N", min=1, help="Decoding threads."),
     ] = None,
+    no_calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--no-calibrate",
+            envvar="SPECTRUM_NO_CALIBRATE",
+            help="Leave the refusal of hopeless queries as it is: see 'spectrum calibrate'.",
+        ),
+    ] = False,
+    budget: BudgetOption = None,
 ) -> None:
     """Index folders: new, changed and moved pictures are found, the rest is not opened.
 
@@ -68,10 +76,12 @@ def index(
         limits=Limits(pixels=int(max_megapixels * 1e6)),
         flow=Flow(batch_size=batch_size, **({"workers": workers} if workers else {})),
     )
-    report = index_with_progress(paths, library, encoder, options)
+    report = index_with_progress(paths, library, encoder, options, budget)
     _summarise(report, dry_run)
+    if not (dry_run or report.interrupted or no_calibrate):
+        _calibrate(library, encoder)
     if watch and not report.interrupted:
-        _watch(paths, library, encoder, options)
+        _watch(paths, library, encoder, options, budget)
         raise typer.Exit(Exit.INTERRUPTED)
     if report.interrupted:
         raise typer.Exit(Exit.INTERRUPTED)
@@ -84,21 +94,36 @@ def index_with_progress(
     library: Path | None,
     encoder: "Encoder | str | None",
     options: "BuildOptions",
+    budget: str | None = None,
 ) -> "BuildReport":
     """Runs the build with a progress bar on stderr; the first Ctrl-C asks it to stop."""
     from retrieval.cli.progress import BarProgress
     from retrieval.library import Library
 
     with (
-        Library.open(library, encoder=encoder) as opened,
-        _Interruption() as interruption,
+        Library.open(library, encoder=encoder, budget=budget) as opened,
+        Interruption() as interruption,
         BarProgress("indexing", interruption.requested.is_set) as progress,
     ):
         return opened.index(*paths, options=options, progress=progress)
 
 
+def _calibrate(library: Path | None, encoder: str | None) -> None:
+    """Fits the gate where the library has none, or has drifted; too few pictures are no error."""
+    from retrieval.cli.output import note
+    from retrieval.library import Library
+    from retrieval.trust import refit_if_drifted
+
+    with Library.open(library, encoder=encoder) as opened:
+        refit_if_drifted(opened, note)
+
+
 def _watch(
-    paths: list[str], library: Path | None, encoder: str | None, options: "BuildOptions"
+    paths: list[str],
+    library: Path | None,
+    encoder: str | None,
+    options: "BuildOptions",
+    budget: str | None,
 ) -> None:
     """Indexes again after every burst of changes, until Ctrl-C."""
     from watchfiles import watch
@@ -107,38 +132,11 @@ def _watch(
 
     note("watching for changes; Ctrl-C ends it")
     for _ in watch(*paths, raise_interrupt=False):
-        report = index_with_progress(paths, library, encoder, options)
+        report = index_with_progress(paths, library, encoder, options, budget)
         if report.to_do or report.missing or report.returned:
             _summarise(report, dry_run=False)
         if report.interrupted:
             return
-
-
-class _Interruption:
-    """Turns the first SIGINT or SIGTERM into a request; a second one acts at once."""
-
-    def __init__(self) -> None:
-        self.requested = threading.Event()
-
-    def __enter__(self) -> "_Interruption":
-        self._before = {
-            number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)
-        }
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        self.requested.set()
-        for known, handler in self._before.items():
-            signal.signal(known, handler)
 
 
 def _summarise(report: "BuildReport", dry_run: bool) -> None:
@@ -161,6 +159,8 @@ def _summarise(report: "BuildReport", dry_run: bool) -> None:
         "unchanged": report.unchanged,
         "missing": report.missing,
         "deleted": report.deleted,
+        "photo facts read": report.facts_read,
+        "refined": report.refined,
     }
     note(_counted(counts, always="indexed"))
     if not any(counts.values()) and not report.failed_standing:
@@ -168,6 +168,9 @@ def _summarise(report: "BuildReport", dry_run: bool) -> None:
     if report.failed_standing:
         files = "file" if report.failed_standing == 1 else "files"
         note(f"{report.failed_standing} {files} failed: see 'spectrum status --failed'")
+    if report.unrefined:
+        pictures = "picture is" if report.unrefined == 1 else "pictures are"
+        note(f"{report.unrefined} {pictures} not refined: run 'spectrum refine'")
     if report.interrupted:
         note("interrupted: what is done is saved; run the same command again to go on")
 

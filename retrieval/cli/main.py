@@ -47,24 +47,36 @@ def _options(
 
 def _add_commands() -> None:
     from retrieval.cli import (
+        calibrate,
         caption,
         demo,
         distill,
+        duplicates,
+        eval_rejection,
         evaluate,
         index,
         models,
+        profile,
+        refine,
         search,
         similar,
         status,
+        train,
     )
 
     app.command("index")(index.index)
     app.command("search", cls=SearchCommand)(search.search)
     app.command("similar")(similar.similar)
+    app.command("duplicates")(duplicates.duplicates)
     app.command("caption")(caption.caption)
+    app.command("calibrate")(calibrate.calibrate)
+    app.command("eval-rejection")(eval_rejection.eval_rejection)
     app.command("status")(status.status)
+    app.command("refine")(refine.refine)
+    app.command("profile")(profile.profile)
     app.command("eval")(evaluate.evaluate)
     app.command("distill")(distill.distill)
+    app.command("train")(train.train)
     app.add_typer(models.app, name="models")
     app.command("demo")(demo.demo)
 

@@ -71,6 +71,37 @@ ExplainOption = Annotated[
 ]
 
 
+WhereOption = Annotated[
+    str | None,
+    typer.Option(
+        "--where",
+        "-w",
+        envvar="SPECTRUM_WHERE",
+        metavar="EXPR",
+        help="Only pictures that fit, such as 'taken>=2019-06 and folder:Holiday'.",
+    ),
+]
+DuplicatesOption = Annotated[
+    bool,
+    typer.Option(
+        "--duplicates",
+        envvar="SPECTRUM_DUPLICATES",
+        help="Show near-identical pictures one by one, not under the best of them.",
+    ),
+]
+
+
+FalseRejectOption = Annotated[
+    float,
+    typer.Option(
+        "--false-reject",
+        envvar="SPECTRUM_FALSE_REJECT",
+        metavar="A",
+        help="Refuse at most this share of good queries, above 0 and below 1.",
+    ),
+]
+
+
 def chosen_format(format: Format, paths_only: bool, nul: bool) -> Format:
     """`-f` and `-0` both mean paths."""
     return Format.PATHS if paths_only or nul else format

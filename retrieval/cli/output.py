@@ -54,15 +54,21 @@ def write_paths(paths: Sequence[str], *, nul: bool) -> None:
 
 
 def write_answer(
-    answer: Answer, format: Format, *, nul: bool = False, explain: bool = False
+    answer: Answer,
+    format: Format,
+    *,
+    nul: bool = False,
+    explain: bool = False,
+    filtered: bool = False,
 ) -> None:
-    """Prints an answer in any format."""
+    """Prints an answer in any format; `filtered` says that not the whole library was searched."""
     rows = [_row(hit, explain) for hit in answer.hits]
     match format:
         case Format.JSON:
             said = {
                 "hits": rows,
-                "trust": answer.trust,
+                "trust": asdict(answer.trust) if answer.trust else None,
+                "n_weak": answer.n_weak,
                 "n_searched": answer.n_searched,
                 "seconds": answer.seconds,
             }
@@ -78,10 +84,27 @@ def write_answer(
                 writer.writerow({key: _cell(value) for key, value in row.items()})
         case Format.PATHS:
             write_paths([hit.path for hit in answer.hits], nul=nul)
-        case Format.TABLE if not rows:
-            note("nothing found: the library holds no picture")
-        case Format.TABLE:
+        case Format.TABLE if rows:
             printed(_table(answer, explain))
+        case Format.TABLE if answer.trust is None or answer.trust.accepted:
+            empty = "no picture fits the filter" if filtered else "the library holds no picture"
+            note(f"nothing found: {empty}")
+    _tell_trust(answer)
+
+
+def _tell_trust(answer: Answer) -> None:
+    """Says on stderr why a query was refused, or what was left out."""
+    trust = answer.trust
+    if answer.ungated:
+        note(f"not judged: {answer.ungated}")
+    if trust is not None and not trust.accepted:
+        reasons = "; ".join(trust.reasons)
+        note(f"nothing here matches: {reasons} (trust {trust.trust:.3f} < {trust.threshold:.3f})")
+        if not answer.hits:
+            note("--show-rejected shows the nearest pictures all the same")
+    if answer.n_weak:
+        hits = "hit" if answer.n_weak == 1 else "hits"
+        note(f"{answer.n_weak} weak {hits} left out: --show-rejected shows all")
 
 
 _EMPTY = Hit(rank=0, path="", similarity=0.0, image_id=0)
@@ -90,7 +113,7 @@ _EMPTY = Hit(rank=0, path="", similarity=0.0, image_id=0)
 def _row(hit: Hit, explain: bool) -> dict[str, Any]:
     row = asdict(hit)
     row["score"] = row.pop("similarity")
-    row["copies"] = list(hit.copies)
+    row["copies"], row["near"] = list(hit.copies), list(hit.near)
     parts = row.pop("parts")
     return row | ({"parts": list(parts)} if explain else {})
 
@@ -115,6 +138,15 @@ def _table(answer: Answer, explain: bool) -> Table:
         cells = [f"{hit.similarity:.3f}"]
         if explain:
             cells.append(" ".join(f"{part:.3f}" for part in hit.parts))
-        more = f"  (+{len(hit.copies)} copies)" if hit.copies else ""
-        table.add_row(*cells, escape(shown(hit.path)) + more)
+        table.add_row(*cells, escape(shown(hit.path)) + _companions(hit))
     return table
+
+
+def _companions(hit: Hit) -> str:
+    """How many other files show the same."""
+    counts = {
+        "copy" if len(hit.copies) == 1 else "copies": len(hit.copies),
+        "nearly the same": len(hit.near),
+    }
+    said = ", ".join(f"+{count} {what}" for what, count in counts.items() if count)
+    return f"  ({said})" if said else ""

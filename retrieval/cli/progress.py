@@ -16,7 +16,7 @@ from rich.progress import (
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
-from indexer.build import Progress
+from indexer.progress import Progress
 
 
 class RateColumn(ProgressColumn):
@@ -63,6 +63,10 @@ class BarProgress(Progress):
 
     def start(self, total: int) -> None:
         self._bar.reset(self._task, total=total, description=self._what)
+
+    def enter(self, stage: str, total: int) -> None:
+        self._what, self._n_failed = stage, 0
+        self.start(total)
 
     def advance(self, n_files: int, n_failed: int) -> None:
         self._n_failed += n_failed

@@ -11,15 +11,18 @@ from typer.core import TyperCommand, TyperOption
 
 from retrieval.cli.exits import Exit
 from retrieval.cli.options import (
+    DuplicatesOption,
     EncoderOption,
     ExitStatusOption,
     ExplainOption,
+    FalseRejectOption,
     Format,
     FormatOption,
     LibraryOption,
     NulOption,
     PathsOnlyOption,
     TopOption,
+    WhereOption,
     chosen_format,
 )
 
@@ -83,11 +86,53 @@ def search(
         Path | None,
         typer.Option("--image", "-i", metavar="FILE", help="An image to resemble, as ./FILE is."),
     ] = None,
+    where: WhereOption = None,
+    duplicates: DuplicatesOption = False,
     paths_only: PathsOnlyOption = False,
     format: FormatOption = Format.TABLE,
     nul: NulOption = False,
     explain: ExplainOption = False,
     exit_status: ExitStatusOption = False,
+    false_reject: FalseRejectOption = 0.05,
+    no_reject: Annotated[
+        bool,
+        typer.Option("--no-reject", envvar="SPECTRUM_NO_REJECT", help="Never say: nothing here."),
+    ] = False,
+    show_rejected: Annotated[
+        bool,
+        typer.Option(
+            "--show-rejected",
+            envvar="SPECTRUM_SHOW_REJECTED",
+            help="Show the nearest pictures also of a refused query, and weak hits.",
+        ),
+    ] = False,
+    ranking: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="spectrum; or by the encoder's own vectors: raw, alpha-qe, superglobal.",
+        ),
+    ] = "spectrum",
+    intent: Annotated[
+        str,
+        typer.Option(
+            metavar="TEXT",
+            envvar="SPECTRUM_INTENT",
+            help="What of the image counts, or should differ: 'the same shape, but red'.",
+            show_default=False,
+        ),
+    ] = "",
+    intent_strength: Annotated[
+        float,
+        typer.Option(
+            "--intent-strength",
+            envvar="SPECTRUM_INTENT_STRENGTH",
+            metavar="D",
+            min=0,
+            max=10,
+            help="How far the intent moves the query; 0: not at all.",
+        ),
+    ] = 1.0,
     no_indexing: Annotated[
         bool, typer.Option("--no-indexing", "-n", hidden=True, help="As rclip has it: no effect.")
     ] = False,
@@ -109,7 +154,18 @@ def search(
         parts = (*parts, ImagePart(image=str(image)))
     query = Query(parts=parts)
     with Library.open(library, encoder=encoder, create=False) as opened:
-        answer = opened.search(query, top=top)
-    write_answer(answer, chosen_format(format, paths_only, nul), nul=nul, explain=explain)
+        answer = opened.search(
+            query,
+            top=top,
+            where=where,
+            duplicates=duplicates,
+            false_reject=None if no_reject else false_reject,
+            show_rejected=show_rejected,
+            ranking=ranking,
+            intent=intent,
+            intent_strength=intent_strength,
+        )
+    chosen = chosen_format(format, paths_only, nul)
+    write_answer(answer, chosen, nul=nul, explain=explain, filtered=where is not None)
     if exit_status and not answer.hits:
         raise typer.Exit(Exit.NO_MATCH)

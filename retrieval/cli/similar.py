@@ -7,6 +7,7 @@ import typer
 
 from retrieval.cli.exits import Exit
 from retrieval.cli.options import (
+    DuplicatesOption,
     EncoderOption,
     ExitStatusOption,
     Format,
@@ -15,6 +16,7 @@ from retrieval.cli.options import (
     NulOption,
     PathsOnlyOption,
     TopOption,
+    WhereOption,
     chosen_format,
 )
 
@@ -25,6 +27,8 @@ def similar(
     itself: Annotated[
         bool, typer.Option("--itself", help="Keep files with the very bytes of IMAGE.")
     ] = False,
+    where: WhereOption = None,
+    duplicates: DuplicatesOption = False,
     paths_only: PathsOnlyOption = False,
     format: FormatOption = Format.TABLE,
     nul: NulOption = False,
@@ -35,9 +39,14 @@ def similar(
     """Find pictures that look like IMAGE."""
     from retrieval.cli.output import write_answer
     from retrieval.library import Library
+    from retrieval.query import QueryError
 
+    if not image.expanduser().exists():
+        raise QueryError(f"{image} is no file: check the path")
     with Library.open(library, encoder=encoder, create=False) as opened:
-        answer = opened.similar(image, top=top, itself=itself)
-    write_answer(answer, chosen_format(format, paths_only, nul), nul=nul)
+        answer = opened.similar(image, top=top, itself=itself, where=where, duplicates=duplicates)
+    write_answer(
+        answer, chosen_format(format, paths_only, nul), nul=nul, filtered=where is not None
+    )
     if exit_status and not answer.hits:
         raise typer.Exit(Exit.NO_MATCH)

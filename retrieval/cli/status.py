@@ -11,7 +11,9 @@ import typer
 from retrieval.cli.options import Format, FormatOption, LibraryOption, NulOption
 
 if TYPE_CHECKING:
+    from indexer.banks import RefinementStatus
     from retrieval.library import LibraryStatus
+    from retrieval.rejection.state import TrustStatus
 
 
 def status(
@@ -36,16 +38,16 @@ def status(
             gone = [{"path": path, "since": since} for path, since in opened.catalogue.missing()]
             _write_rows(gone, ["path", "since"], format, nul)
         else:
-            _write_status(opened.status(), format)
+            _write_status(opened.status(), format, opened.trust_status())
 
 
-def _write_status(status: "LibraryStatus", format: Format) -> None:
+def _write_status(status: "LibraryStatus", format: Format, trust: "TrustStatus") -> None:
     from rich.table import Table
 
     from retrieval.cli.output import json_text, printed, shown
 
     if format is not Format.TABLE:
-        print(json_text(asdict(status)))
+        print(json_text(asdict(status) | {"trust": asdict(trust)}))
         return
     encoder = status.encoder
     rows = {
@@ -58,12 +60,31 @@ def _write_status(status: "LibraryStatus", format: Format) -> None:
         "deleted": f"{status.deleted:,}",
         "failed": f"{status.failed:,}",
     }
+    rows["refusal"] = trust.sentence
+    if status.refinement is not None:
+        rows["refined"] = _refined(status.refinement)
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, value in rows.items():
         table.add_row(name, value)
     printed(table)
+
+
+def _refined(refinement: "RefinementStatus") -> str:
+    said = [
+        f"{refinement.refined:,} pictures, over bank {refinement.version}"
+        f" of {refinement.bank_size:,} ({refinement.budget}, {refinement.made_at})"
+    ]
+    drift = {
+        "not refined": refinement.unrefined,
+        "added since": refinement.added,
+        "deleted since": refinement.removed,
+    }
+    if any(drift.values()):
+        counts = ", ".join(f"{count:,} {what}" for what, count in drift.items() if count)
+        said.append(f"{counts}: 'spectrum refine' takes them in")
+    return "\n".join(said)
 
 
 def _write_rows(rows: list[dict[str, Any]], columns: list[str], format: Format, nul: bool) -> None:

@@ -1,5 +1,6 @@
 """Labelled images on disk: a captions.jsonl, or a folder of class folders.
 
+COCO's captions JSON is read in `coco.py`, TREC judgements in `qrels.py`.
 Only names and labels are read here; whether an image can be opened is the index's business.
 """
 
@@ -8,9 +9,12 @@ import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from indexer.formats import IMAGE_SUFFIXES
+
+if TYPE_CHECKING:
+    from retrieval.evaluation.qrels import QrelsDataset
 
 CAPTIONS_NAME = "captions.jsonl"
 """A folder that holds a file of this name is a caption dataset."""
@@ -19,7 +23,7 @@ _EXPECTED_ROW = 'expected {"image": "a.jpg", "captions": ["...", ...]}'
 
 
 class DatasetError(ValueError):
-    """A dataset cannot be read. One line: where, what is wrong, what to do."""
+    """A dataset, or a run to compare with, cannot be read. One line: where, what, what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,8 @@ class CaptionDataset:
     """The captions of each image; at least one, none blank."""
     n_without_captions: int
     """Rows of the split that were skipped since they have no captions."""
+    n_repeated: int = 0
+    """Rows that say the same of the same image as one before them, and were skipped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,18 +61,30 @@ class ClassDataset:
 
 def open_dataset(
     path: Path, split: str | None = None, *, suffixes: Collection[str] = IMAGE_SUFFIXES
-) -> CaptionDataset | ClassDataset:
+) -> "CaptionDataset | ClassDataset | QrelsDataset":
     """Reads whichever dataset lies at the path.
 
-    A file, or a folder that holds `captions.jsonl`, is a caption dataset; any other folder is a
-    folder of class folders, and a split is a folder in it: `clothing/test/shirt/1.jpg`.
+    A folder that holds `captions.jsonl` is a caption dataset, one that holds `qrels.txt` (for a
+    split, `qrels.SPLIT.txt`) is TREC judgements, any other is a folder of class folders, and a
+    split is a folder in it: `clothing/test/shirt/1.jpg`. A file is TREC judgements where its name
+    holds `qrels`, COCO's where it ends in `.json`, and else captions.
 
     Raises DatasetError where there is nothing, or it is malformed.
     """
+    # These readers need the classes above.
+    from retrieval.evaluation.coco import read_coco
+    from retrieval.evaluation.qrels import qrels_in, read_qrels
+
     if (path / CAPTIONS_NAME).is_file():
         return read_captions(path / CAPTIONS_NAME, split)
+    if (judgements := qrels_in(path, split)) is not None:
+        return read_qrels(judgements, suffixes=suffixes)
     if not path.is_dir():
-        return read_captions(path, split)
+        if "qrels" not in path.name and path.suffix.lower() != ".json":
+            return read_captions(path, split)
+        if split is not None:
+            raise DatasetError(f"{path}: such a file has no splits; leave --split out")
+        return read_qrels(path, suffixes=suffixes) if "qrels" in path.name else read_coco(path)
     if split is None:
         return read_class_folders(path, suffixes=suffixes)
     folders = {folder.name: folder for folder in _visible_folders(path)}
@@ -79,8 +97,8 @@ def read_captions(path: Path, split: str | None = None) -> CaptionDataset:
     """Reads a JSON Lines file of `{"image", "captions", optional "split"}`, one image a line.
 
     `image` is relative to the file's folder. Only rows of the split are taken; None takes all.
-    Rows whose captions are absent, null or an empty list (they may hold boxes) are skipped and
-    counted; blank lines and unknown keys are ignored.
+    Rows whose captions are absent, null or an empty list (they may hold boxes), and rows that
+    repeat one before them, are skipped and counted; blank lines and unknown keys are ignored.
 
     Raises DatasetError naming file and line for malformed rows, also those of other splits.
     """
@@ -88,7 +106,8 @@ def read_captions(path: Path, split: str | None = None) -> CaptionDataset:
     images: list[Path] = []
     captions: list[tuple[str, ...]] = []
     splits: set[str] = set()
-    n_rows = n_without_captions = 0
+    seen: set[tuple[Path, tuple[str, ...]]] = set()
+    n_rows = n_without_captions = n_repeated = 0
     for row in _caption_rows(path):
         n_rows += 1
         if row.split is not None:
@@ -98,7 +117,12 @@ def read_captions(path: Path, split: str | None = None) -> CaptionDataset:
         if not row.captions:
             n_without_captions += 1
             continue
-        images.append(Path(os.path.abspath(folder / row.image)))
+        image = Path(os.path.abspath(folder / row.image))
+        if (image, row.captions) in seen:
+            n_repeated += 1
+            continue
+        seen.add((image, row.captions))
+        images.append(image)
         captions.append(row.captions)
     if not n_rows:
         raise DatasetError(f"{path}: the file is empty; {_EXPECTED_ROW} per line")
@@ -108,7 +132,12 @@ def read_captions(path: Path, split: str | None = None) -> CaptionDataset:
         raise DatasetError(
             f"{path}: none of {n_without_captions} rows has captions; {_EXPECTED_ROW} per line"
         )
-    return CaptionDataset(images=images, captions=captions, n_without_captions=n_without_captions)
+    return CaptionDataset(
+        images=images,
+        captions=captions,
+        n_without_captions=n_without_captions,
+        n_repeated=n_repeated,
+    )
 
 
 def read_class_folders(path: Path, *, suffixes: Collection[str] = IMAGE_SUFFIXES) -> ClassDataset:
@@ -183,7 +212,9 @@ def _caption_row(line: bytes, place: str) -> _CaptionRow:
     if not isinstance(captions, list):
         raise DatasetError(f'{place}: "captions" is not a list; {_EXPECTED_ROW}')
     if not all(isinstance(caption, str) and caption.strip() for caption in captions):
-        raise DatasetError(f'{place}: "captions" holds an empty caption or one that is not text')
+        raise DatasetError(
+            f'{place}: "captions" holds an empty caption or one that is not text; remove it'
+        )
     if split is not None and not isinstance(split, str):
         raise DatasetError(f'{place}: "split" is not text')
     return _CaptionRow(image=image, captions=tuple(captions), split=split)

@@ -11,7 +11,7 @@ Definitions: docs/evaluation.md.  Reference loops: tests/references/metrics.py
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int, Int64
+from jaxtyping import Bool, Float32, Float64, Int, Int64
 
 
 class Ranking(NamedTuple):
@@ -21,6 +21,10 @@ class Ranking(NamedTuple):
     """1-based ranks of the relevant items that were ranked, ascending."""
     n_relevant: int
     """How many items are relevant, ranked or not."""
+    gains: Float64[np.ndarray, "R"] | None = None
+    """What each of the ranked ones is worth; None: 1 each."""
+    ideal_gains: Float64[np.ndarray, "_"] | None = None
+    """What all relevant items are worth, descending; None: 1 each."""
 
 
 def positive_ranks(
@@ -31,15 +35,26 @@ def positive_ranks(
     The order is by descending score, ties by ascending item index, which is the rule of search
     (score, image id). Only the order counts, so negative scores are nothing special.
 
-    Sorts every row: give it a block of queries at a time, as `blocks.py` does.
+    Sorts every row: give it a block of queries at a time, as `directions.py` does.
     Raises ValueError where a score is NaN, which has no place in an order.
     """
+    return relevant_ranks(item_order(scores), relevant)
+
+
+def item_order(scores: Float32[np.ndarray, "Q N"]) -> Int64[np.ndarray, "Q N"]:
+    """Each query's items, best first; the lower index first among equals. Raises as above."""
     if np.isnan(scores).any():
         raise ValueError("a score is NaN: leave out the vectors that are not finite numbers")
-    order = np.argsort(-scores, axis=1, kind="stable")
+    return np.argsort(-scores, axis=1, kind="stable").astype(np.int64, copy=False)
+
+
+def relevant_ranks(
+    order: Int64[np.ndarray, "Q N"], relevant: Bool[np.ndarray, "Q N"]
+) -> list[Int64[np.ndarray, "_"]]:
+    """The 1-based places in each query's order where a relevant item stands, ascending."""
     query_index, position = np.nonzero(np.take_along_axis(relevant, order, axis=1))
-    ends = np.cumsum(np.bincount(query_index, minlength=len(scores)))
-    return np.split(position + 1, ends)[: len(scores)]
+    ends = np.cumsum(np.bincount(query_index, minlength=len(order)))
+    return np.split(position + 1, ends)[: len(order)]
 
 
 def hit(ranks: Int[np.ndarray, "R"], k: int) -> float:
@@ -88,15 +103,31 @@ def average_precision(ranks: Int[np.ndarray, "R"], n_relevant: int) -> float:
     return float((found / ranks).sum()) / n_relevant
 
 
-def ndcg(ranks: Int[np.ndarray, "R"], n_relevant: int, k: int) -> float:
-    """The discounted gain of the top k, as a fraction of the best possible; relevance is 0 or 1.
+def ndcg(
+    ranks: Int[np.ndarray, "R"],
+    n_relevant: int,
+    k: int,
+    *,
+    gains: Float64[np.ndarray, "R"] | None = None,
+    ideal_gains: Float64[np.ndarray, "_"] | None = None,
+) -> float:
+    """The discounted gain of the top k, as a fraction of the best possible.
 
-    nDCG@k = sum_{i : r_i <= k} 1/log2(1 + r_i)  /  sum_{j=1}^{min(n, k)} 1/log2(1 + j)
+        nDCG@k = sum_{i : r_i <= k} g_i/log2(1 + r_i)  /  sum_{j=1}^{min(n, k)} h_j/log2(1 + j)
+
+        definition   here          meaning
+        g_i          gains         what the item at rank r_i is worth; 1 unless graded
+        h_j          ideal_gains   the worth of all relevant items, descending; 1 unless graded
+
+    Gains are linear, as in trec_eval; some other tools take 2^g - 1.
     """
     _require_answer(ranks, n_relevant)
-    gain = (1.0 / np.log2(1.0 + ranks[ranks <= k])).sum()
-    best = (1.0 / np.log2(1.0 + np.arange(1, min(n_relevant, k) + 1))).sum()
-    return float(gain / best)
+    worth = np.ones(len(ranks)) if gains is None else gains
+    best = np.ones(n_relevant) if ideal_gains is None else ideal_gains
+    in_top = ranks <= k
+    gain = (worth[in_top] / np.log2(1.0 + ranks[in_top])).sum()
+    ideal = (best[:k] / np.log2(1.0 + np.arange(1, len(best[:k]) + 1))).sum()
+    return float(gain / ideal)
 
 
 def _require_answer(ranks: Int[np.ndarray, "R"], n_relevant: int) -> None:

@@ -2,7 +2,8 @@
 
 Knows torch only. Each equation of section 3 is one function; `docs/equations.md` lists them.
 An image's tokens are a grid, rows from the top; nothing looks from one image into another. Windows
-are read as shifted views of the grid, so the cost grows with the number of tokens, not its square.
+are read as shifted views of the grid, so the cost grows with the number of tokens, not its square;
+only small grids, where it is faster, go by the matrix of all pairs.
 
 Shape letters:
 

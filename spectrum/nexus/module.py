@@ -1,7 +1,8 @@
 """NEXUS, wired: a grid of tokens in, what is to be added to the image's vector out."""
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Float
@@ -10,15 +11,16 @@ from torch.nn import functional
 
 from spectrum.arguments import require_grid, require_positive, require_shape
 from spectrum.nexus.config import NexusConfig
-from spectrum.nexus.hierarchy import coarser, hierarchical_windows
+from spectrum.nexus.hierarchy import Scale, coarser, hierarchical_windows, pooled_hierarchy
 from spectrum.nexus.networks import FusionNetwork, constant_start
 from spectrum.nexus.sparsity import sparse_attention, sparse_mask, sparsity_threshold
 from spectrum.nexus.windows import (
     DIRECTIONS,
     band,
     cross_windows,
-    window_attention,
     window_places,
+    window_products,
+    window_softmax,
     window_width,
 )
 from spectrum.projection import NearIdentity, Readout
@@ -79,15 +81,16 @@ class Nexus(nn.Module):
     def windows(self, grid: Float[Tensor, "B Y X C"]) -> Windows:
         """Widths, thresholds and sparse attention of one scale: 3.1b to 3.2c."""
         config = self.config
-        units = functional.normalize(grid, dim=-1)
-        queries, keys = self.log_sharpness.exp() * self.query(units), self.key(units)
+        # Some images at once stay in the processor's cache; more are slower, image by image.
+        products = torch.cat([self._products(part) for part in torch.split(grid, 16)])
+        of_each = torch.split(products, [len(places) for places in self.places], dim=-1)
         made = Windows([], [], [])
-        for places, width_network, threshold_network in zip(
-            self.places, self.width_networks, self.threshold_networks, strict=True
+        for places, product, width_network, threshold_network in zip(
+            self.places, of_each, self.width_networks, self.threshold_networks, strict=True
         ):
             width = window_width(grid, width_network, config.narrowest, config.widest)
             held = band(width, places, config.softness if self.training else None)
-            attention = window_attention(queries, keys, places, held)
+            attention = window_softmax(product, places, held)
             threshold = sparsity_threshold(attention, threshold_network)
             mask = sparse_mask(
                 attention, threshold, relative=config.relative, keep_largest=config.relative
@@ -99,16 +102,40 @@ class Nexus(nn.Module):
             )
         return made
 
+    def _products(self, grid: Float[Tensor, "B Y X C"]) -> Float[Tensor, "B Y X _"]:
+        """Logits before the windows' borders, of all directions' places in a row."""
+        units = functional.normalize(grid, dim=-1)
+        everywhere = [place for places in self.places for place in places]
+        products = window_products(self.query(units), self.key(units), everywhere)
+        return self.log_sharpness.exp() * products
+
     def hierarchy(self, grid: Float[Tensor, "B Y X C"]) -> Float[Tensor, "B Y X 3*C"]:
         """HCW of 3.3a. ValueError where there is no token, or tokens have another width."""
         require_grid(grid, self.config.token_width, "NEXUS")
-        scales = []
-        for scale in range(self.config.scales):
-            tokens = coarser(grid, 2**scale) if scale else grid
-            attentions = self.windows(tokens).attentions
-            scales.append(cross_windows(attentions, self.value(tokens), self.places))
+        scales = [
+            cross_windows(scale.attentions, self.value(scale.tokens), self.places)
+            for scale in self.scales(grid)
+        ]
         return hierarchical_windows(
             scales, self.scale_weights, self.fusion_weights, list(self.fusion_networks)
+        )
+
+    def scales(self, grid: Float[Tensor, "B Y X C"]) -> Iterator[Scale]:
+        """The grid at each scale, the finest first."""
+        for scale in range(self.config.scales):
+            tokens = coarser(grid, 2**scale) if scale else grid
+            yield Scale(self.windows(tokens).attentions, tokens)
+
+    def pooled(self, grid: Float[Tensor, "B Y X C"]) -> Float[Tensor, "B 3*C"]:
+        """The mean of `hierarchy` over the tokens, at a fraction of its cost."""
+        require_grid(grid, self.config.token_width, "NEXUS")
+        return pooled_hierarchy(
+            list(self.scales(grid)),
+            self.places,
+            self.value,
+            self.scale_weights,
+            self.fusion_weights,
+            [cast(FusionNetwork, network) for network in self.fusion_networks],
         )
 
     def forward(
@@ -121,7 +148,7 @@ class Nexus(nn.Module):
         """
         require_grid(grid, self.config.token_width, "NEXUS")
         require_shape(features, "features", (len(grid), self.config.width))
-        read: Tensor = self.readout(self.hierarchy(grid).mean(dim=(1, 2)))
+        read: Tensor = self.readout(self.pooled(grid))
         return read - features
 
     @torch.no_grad()
@@ -132,4 +159,4 @@ class Nexus(nn.Module):
         require_grid(grid, self.config.token_width, "NEXUS")
         require_shape(features, "features", (len(grid), self.config.width))
         require_positive(ridge, "ridge")
-        self.readout.fit(self.hierarchy(grid).mean(dim=(1, 2)), features, ridge)
+        self.readout.fit(self.pooled(grid), features, ridge)

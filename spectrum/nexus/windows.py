@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal, NamedTuple, get_args
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from torch.nn import functional
 
@@ -14,6 +14,9 @@ from spectrum.arguments import lowest, require_shape
 
 Direction = Literal["horizontal", "vertical", "diagonal"]
 DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
+
+MATRIX_TOKENS = 100
+"""Up to so many tokens of a grid, the matrix of all pairs is faster than places one by one."""
 
 
 class Place(NamedTuple):
@@ -51,8 +54,8 @@ def window_places(direction: Direction, widest: float, thickness: int) -> tuple[
 
 
 def views(
-    grid: Float[Tensor, "B Y X D"], places: Sequence[Place]
-) -> Iterator[Float[Tensor, "B Y X D"]]:
+    grid: Shaped[Tensor, "B Y X D"], places: Sequence[Place]
+) -> Iterator[Shaped[Tensor, "B Y X D"]]:
     """For each place the grid as every token sees it there, 0 beyond the border; nothing is copied.
 
     The grids of all places, stacked, are the windows; that of the token's own is the grid.
@@ -65,10 +68,26 @@ def views(
         yield padded[:, top : top + rows, left : left + columns]
 
 
-def inside(grid: Float[Tensor, "B Y X D"], places: Sequence[Place]) -> Bool[Tensor, "Y X W"]:
-    """Whether a token's place lies on the grid."""
-    ones = grid.new_ones(1, *grid.shape[1:3], 1)
-    return torch.cat(list(views(ones, places)), dim=-1)[0] > 0
+@lru_cache(maxsize=64)
+def inside(rows: int, columns: int, places: tuple[Place, ...]) -> Bool[Tensor, "Y X W"]:
+    """Whether a token's place lies on the grid. Kept for the next call, not to be written to."""
+    with torch.inference_mode(False):  # or training could not use what is kept
+        ones = torch.ones(1, rows, columns, 1)
+        return torch.stack([seen[0, ..., 0] > 0 for seen in views(ones, places)]).movedim(0, -1)
+
+
+@lru_cache(maxsize=64)
+def pair_numbers(rows: int, columns: int, places: tuple[Place, ...]) -> Int[Tensor, "W Y X"]:
+    """Where a matrix of all pairs of tokens, row after row, holds a token and its place.
+
+    Beyond the border it is the number after the matrix's last. Kept as `inside` is.
+    """
+    tokens = rows * columns
+    with torch.inference_mode(False):
+        numbers = torch.arange(tokens).reshape(1, rows, columns, 1)
+        seen = torch.stack([view[0, ..., 0] for view in views(numbers, places)])
+        pairs = numbers[0, ..., 0] * tokens + seen
+        return pairs.where(inside(rows, columns, places).movedim(-1, 0), tokens**2)
 
 
 def window_width(
@@ -115,6 +134,35 @@ def band(
     return torch.where(distances > 0, (room / softness).sigmoid(), torch.ones_like(room))
 
 
+def window_products(
+    queries: Float[Tensor, "B Y X D"], keys: Float[Tensor, "B Y X D"], places: Sequence[Place]
+) -> Float[Tensor, "B Y X W"]:
+    """q . k / sqrt(d) of each token and those of its window; anything beyond the grid's border."""
+    _, rows, columns, width = queries.shape
+    if rows * columns > MATRIX_TOKENS:
+        seen = [torch.linalg.vecdot(queries, view) for view in views(keys, places)]
+        products = torch.stack(seen, dim=1)
+    else:
+        pairs = (queries.flatten(1, 2) @ keys.flatten(1, 2).mT).flatten(1)
+        numbers = pair_numbers(rows, columns, tuple(places)).clamp(max=pairs.shape[1] - 1)
+        chosen = pairs.index_select(1, numbers.flatten().to(pairs.device))
+        products = chosen.reshape(-1, len(places), rows, columns)
+    return (products / math.sqrt(width)).movedim(1, -1)
+
+
+def window_softmax(
+    products: Float[Tensor, "B Y X W"], places: Sequence[Place], held: Float[Tensor, "B W"]
+) -> Float[Tensor, "B Y X W"]:
+    """Attention of `window_attention`, from its products."""
+    require_shape(held, "held", (len(products), len(places)))
+    share = held[:, :, None, None]
+    logits = products.movedim(-1, 1) + share.clamp(min=torch.finfo(held.dtype).tiny).log()
+    on_grid = inside(*products.shape[1:3], tuple(places)).movedim(-1, 0).to(products.device)
+    seen_not = (share == 0) | ~on_grid
+    # With the places before the grid, since a softmax over the last few numbers is slow.
+    return logits.masked_fill(seen_not, lowest(logits.dtype)).softmax(dim=1).movedim(1, -1)
+
+
 def window_attention(
     queries: Float[Tensor, "B Y X D"],
     keys: Float[Tensor, "B Y X D"],
@@ -128,22 +176,35 @@ def window_attention(
     ValueError where there is not one share a place.
     """
     require_shape(held, "held", (len(queries), len(places)))
-    products = [torch.linalg.vecdot(queries, seen) for seen in views(keys, places)]
-    logits = torch.stack(products, dim=-1) / math.sqrt(queries.shape[-1])
-    share = held[:, None, None]
-    logits = logits + share.clamp(min=torch.finfo(held.dtype).tiny).log()
-    seen_not = (share == 0) | ~inside(queries, places)
-    return logits.masked_fill(seen_not, lowest(logits.dtype)).softmax(dim=-1)
+    return window_softmax(window_products(queries, keys, places), places, held)
 
 
 def window_sums(
     attention: Float[Tensor, "B Y X W"], values: Float[Tensor, "B Y X D"], places: Sequence[Place]
 ) -> Float[Tensor, "B Y X D"]:
     """What each token gets from its window: the sum of A over the values there."""
-    made = torch.zeros_like(values)
-    for weight, seen in zip(attention.unbind(dim=-1), views(values, places), strict=True):
-        made = torch.addcmul(made, weight[..., None], seen)
-    return made
+    images, rows, columns, _ = values.shape
+    tokens = rows * columns
+    if tokens > MATRIX_TOKENS:
+        made = torch.zeros_like(values)
+        for weight, seen in zip(attention.unbind(dim=-1), views(values, places), strict=True):
+            made = torch.addcmul(made, weight[..., None], seen)
+        return made
+    # One number past the matrix takes what lies beyond the border.
+    numbers = pair_numbers(rows, columns, tuple(places)).flatten().to(values.device)
+    pairs = attention.new_zeros(images, tokens**2 + 1)
+    pairs = pairs.index_copy(1, numbers, attention.movedim(-1, 1).flatten(1))
+    matrix = pairs[:, :-1].reshape(images, tokens, tokens)
+    return (matrix @ values.flatten(1, 2)).reshape(values.shape)
+
+
+def window_parts(
+    attention: Float[Tensor, "B Y X W"], weights: Float[Tensor, "Y X"], places: Sequence[Place]
+) -> Float[Tensor, "B Y X"]:
+    """How much of each token there is in a weighted sum, over the grid, of `window_sums`."""
+    backwards = [Place(-place.down, -place.right, place.distance) for place in places]
+    seen = views(attention * weights[..., None], backwards)
+    return torch.stack([view[..., number] for number, view in enumerate(seen)]).sum(dim=0)
 
 
 def cross_windows(

@@ -9,8 +9,9 @@ differ are kept. No class is known, nothing is learned, and the same grid gives 
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -67,31 +68,33 @@ def proposals(grid: Float[Tensor, "B Y X C"], config: ProposalConfig | None = No
     config = config or ProposalConfig()
     if grid.numel() == 0:
         raise ValueError(f"grid is empty, shape {tuple(grid.shape)}: give at least one token")
-    # A few images at once stay in the processor's cache; more are slower, image by image.
-    found = [_few_proposals(part, config) for part in torch.split(grid, 4)]
-    boxes, masks = zip(*found, strict=True)
-    return Proposals(torch.cat(boxes), torch.cat(masks))
+    # Some images at once stay in the processor's cache; more are slower, image by image.
+    found = [_candidates(part, config) for part in torch.split(grid, 32)]
+    boxes, merits = zip(*found, strict=True)
+    return _chosen(torch.cat(boxes), torch.cat(merits), config)
 
 
-def _few_proposals(grid: Float[Tensor, "B Y X C"], config: ProposalConfig) -> Proposals:
+def _candidates(
+    grid: Float[Tensor, "B Y X C"], config: ProposalConfig
+) -> tuple[Float[Tensor, "B W 4"], Float[Tensor, "B W"]]:
+    """Boxes, and how much there is to each; 0 where there is none."""
     images, rows, columns, _ = grid.shape
     if rows * columns == 1:
-        return _chosen(grid.new_zeros(images, 1, 4), grid.new_zeros(images, 1), config)
+        return grid.new_zeros(images, 1, 4), grid.new_zeros(images, 1)
     size = (rows * config.fineness, columns * config.fineness)
     maps = _finer(cuts(affinities(grid, config), rows, columns, config.eigenvectors), size)
-    salience = _finer(grid.norm(dim=-1)[:, None], size)[:, 0]
-    salience = salience / salience.mean(dim=(1, 2), keepdim=True).clamp(min=1e-12)
+    salience = _finer(grid.norm(dim=-1)[:, None], size).flatten(1)
+    salience = salience / salience.mean(dim=1, keepdim=True).clamp(min=1e-12)
     deviations = maps - maps.mean(dim=(2, 3), keepdim=True)
     spread = maps.std(dim=(2, 3), keepdim=True, correction=0)
     sides = [sign * deviations > level * spread for level in config.levels for sign in (1.0, -1.0)]
     parts = largest_parts(torch.cat(sides, dim=1))
-    areas = parts.to(grid.dtype).mean(dim=(2, 3))
-    shown = (parts * salience[:, None]).mean(dim=(2, 3)) / areas.clamp(min=1e-12)
+    filled = parts.flatten(2).to(grid.dtype)
+    areas = filled.mean(dim=2)
+    shown = (filled * salience[:, None]).mean(dim=2) / areas.clamp(min=1e-12)
     # Of two parts that stand out as much, the larger one is more often an object.
     merits = shown * areas**0.25
-    return _chosen(
-        bounding_boxes(parts), merits.masked_fill(areas < config.least_area, 0.0), config
-    )
+    return bounding_boxes(parts), merits.masked_fill(areas < config.least_area, 0.0)
 
 
 def affinities(grid: Float[Tensor, "B Y X C"], config: ProposalConfig) -> Float[Tensor, "B N N"]:
@@ -123,36 +126,42 @@ def cuts(
 
 def largest_parts(masks: Bool[Tensor, "B V y x"], count: int = 2) -> Bool[Tensor, "B W y x"]:
     """The `count` largest parts of each mask that hang together by sides; all False without one."""
-    flat = masks.flatten(0, 1)
-    cells = flat[0].numel()
-    numbers = torch.arange(cells, 0, -1, device=masks.device, dtype=torch.float32)
-    labels = numbers.reshape(flat.shape[1:]) * flat
-    while True:
-        # Each cell takes the largest number beside it, until no number moves.
-        down = functional.max_pool2d(labels[:, None], (3, 1), 1, (1, 0))
-        right = functional.max_pool2d(labels[:, None], (1, 3), 1, (0, 1))
-        spread = torch.maximum(down, right)[:, 0] * flat
-        if torch.equal(spread, labels):
-            break
-        labels = spread
-    counts = labels.new_zeros(len(flat), cells + 1)
-    counts.scatter_add_(1, labels.flatten(1).long(), torch.ones_like(labels).flatten(1))
-    counts[:, 0] = 0
-    # Stable, so that of equal parts the lower right one comes first on every machine.
-    order = counts.sort(dim=1, descending=True, stable=True)
-    best = order.indices[:, :count].masked_fill(order.values[:, :count] == 0, -1)
-    parts = labels[:, None] == best[..., None, None]
-    return parts.reshape(len(masks), -1, *masks.shape[2:])
+    numbers, owners = _numbered_parts(masks.flatten(0, 1))
+    areas = np.bincount(numbers.ravel(), minlength=1)[1:]
+    # Of equal parts the lower right one comes first, on every machine.
+    order = np.lexsort((-np.arange(len(areas)), -areas, owners)) + 1
+    ends = np.cumsum(np.bincount(owners, minlength=len(numbers)))
+    places = np.concatenate([[0], ends[:-1]])[:, None] + np.arange(count)
+    best = np.append(order, -1)[np.where(places < ends[:, None], places, -1)]
+    parts = numbers[:, None] == best[:, :, None, None].astype(numbers.dtype)
+    return torch.from_numpy(parts).to(masks.device).reshape(len(masks), -1, *masks.shape[2:])
+
+
+def _numbered_parts(
+    masks: Bool[Tensor, "M y x"],
+) -> tuple[Int[np.ndarray, "M y x"], Int[np.ndarray, " P"]]:
+    """The number of the part that a place is in, 0 where in none; and the mask of each part.
+
+    Numbers rise from mask to mask, and in a mask with each part's first place, row by row.
+    """
+    from scipy.ndimage import label  # scipy takes most of a second to import
+
+    # One tall picture, an empty row below each mask, since every call has its cost.
+    numbers, count = label(functional.pad(masks, (0, 0, 0, 1)).flatten(0, 1).cpu().numpy())
+    numbers = numbers.reshape(len(masks), -1, masks.shape[2])[:, :-1]
+    last = np.maximum.accumulate(numbers.max(axis=(1, 2)))
+    return numbers, np.searchsorted(last, np.arange(1, count + 1))
 
 
 def bounding_boxes(parts: Bool[Tensor, "B W y x"]) -> Float[Tensor, "B W 4"]:
     """The least box around each part, shares of the frame; 0 around none."""
     sides = []
-    for filled in (parts.any(dim=2), parts.any(dim=3)):
+    flags = parts.to(torch.uint8)  # whose largest is found faster than the any() of booleans
+    for filled in (flags.amax(dim=2), flags.amax(dim=3)):
         cells = filled.shape[-1]
-        first = filled.to(torch.uint8).argmax(dim=-1)
-        last = cells - filled.flip(-1).to(torch.uint8).argmax(dim=-1)
-        some = filled.any(dim=-1)
+        first = filled.argmax(dim=-1)
+        last = cells - filled.flip(-1).argmax(dim=-1)
+        some = filled.amax(dim=-1)
         sides.append((first * some / cells, last * some / cells))
     (left, right), (top, bottom) = sides
     return torch.stack([left, top, right, bottom], dim=-1)
@@ -191,6 +200,12 @@ def _overlap(first: Float[Tensor, "B _ 4"], second: Float[Tensor, "B W 4"]) -> T
     """Intersection over union, of one box with several."""
     starts = torch.maximum(first[..., :2], second[..., :2])
     ends = torch.minimum(first[..., 2:], second[..., 2:])
-    shared = (ends - starts).clamp(min=0.0).prod(dim=-1)
-    areas = [(each[..., 2:] - each[..., :2]).prod(dim=-1) for each in (first, second)]
+    wide, high = (ends - starts).clamp(min=0.0).unbind(dim=-1)
+    shared = wide * high
+    areas = [_area(each) for each in (first, second)]
     return shared / (areas[0] + areas[1] - shared).clamp(min=1e-12)
+
+
+def _area(boxes: Float[Tensor, "*N 4"]) -> Float[Tensor, "*N"]:
+    left, top, right, bottom = boxes.unbind(dim=-1)
+    return (right - left) * (bottom - top)

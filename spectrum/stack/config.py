@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from spectrum.arguments import require_positive, require_share
+from spectrum.arguments import require_not_negative, require_positive, require_share
 from spectrum.castle.config import CastleConfig
 from spectrum.harmony.fusion import FusionShape
 from spectrum.nexus.config import NexusConfig
@@ -33,6 +33,12 @@ class StackConfig:
     """V; >= 0, 0 where the encoder has no visual block."""
     token_width: int
     """C, channels of the encoder's grid of tokens; >= 1."""
+    remembered: int = 0
+    """R, described images that the memory holds; >= 0."""
+    memory_temperature: float = 0.05
+    """Likeness of a remembered image over this is its logit; > 0."""
+    memory_share: float = 0.5
+    """What the memory counts beside what is read off the image, in a description; >= 0."""
     neighbours: int = 16
     """k; >= 0."""
     hidden: int = 256
@@ -41,8 +47,8 @@ class StackConfig:
     """Share of what is read that is left out while training; in [0, 1)."""
     semantic_start: dict[Layer, float] = field(
         default_factory=lambda: {
-            "encoder": 0.5, "castle": 0.02, "prism": 0.08,
-            "nexus": 0.08, "oracle": 0.04, "harmony": 0.28,
+            "encoder": 0.56, "castle": 0.02, "prism": 0.08,
+            "nexus": 0.04, "oracle": 0.04, "harmony": 0.26,
         }
     )  # fmt: skip
     """w of 6.2a before training where words ask; > 0, and together 1."""
@@ -64,12 +70,14 @@ class StackConfig:
     def __post_init__(self) -> None:
         for name, least in (
             ("semantic_width", 1), ("visual_width", 0), ("token_width", 1),
-            ("neighbours", 0), ("hidden", 1),
+            ("remembered", 0), ("neighbours", 0), ("hidden", 1),
         ):  # fmt: skip
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if not 0.0 <= self.visual_weight < 1.0:
             raise ValueError(f"visual_weight must lie in [0, 1), got {self.visual_weight}")
+        require_positive(self.memory_temperature, "memory_temperature")
+        require_not_negative(self.memory_share, "memory_share")
         require_positive(self.castle_temperature, "castle_temperature")
         require_positive(self.prism_temperature, "prism_temperature")
         for name in ("semantic_start", "visual_start"):

@@ -1,9 +1,12 @@
 """Which stack refines an encoder's vectors, and how much of it a budget allows."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from spectrum.encoders.protocol import EncoderIdentity
+from spectrum.encoders.protocol import EncoderIdentity, ModelUnavailableError
 from spectrum.stack.protocol import Refiner
+from spectrum.stack.selection import known_profile, modules_within
 
 BUDGETS = ("none", "fast", "balanced", "best")
 """Names of budgets; a number of milliseconds an image is one too."""
@@ -40,7 +43,24 @@ def load_refiner(encoder: EncoderIdentity, budget: str) -> Refiner | None:
     from spectrum.stack.refiner import StackRefiner
     from spectrum.stack.weight_file import load_stack
 
-    return StackRefiner(load_stack(SHIPPED))
+    trained = load_stack(SHIPPED)
+    profile = None if budget == "best" else known_profile(SHIPPED, trained.weights_hash)
+    return StackRefiner(trained, modules_within(budget, profile))
+
+
+def load_subsets(encoder: EncoderIdentity) -> Callable[[tuple[str, ...]], Refiner]:
+    """Gives the refiner of any subset of the modules, which is how they are measured.
+
+    Raises ModelUnavailableError where no stack was trained for this encoder, or it is damaged.
+    """
+    if encoder_of(SHIPPED) != encoder.fingerprint:
+        raise ModelUnavailableError(
+            f"no stack was trained for the encoder {encoder.name}: train one with 'spectrum train'"
+        )
+    from spectrum.stack.refiner import StackRefiner
+    from spectrum.stack.weight_file import load_stack
+
+    return partial(StackRefiner, load_stack(SHIPPED))
 
 
 def encoder_of(path: Path) -> str | None:

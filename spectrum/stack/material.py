@@ -27,14 +27,23 @@ class View:
     def __len__(self) -> int:
         return len(self.features)
 
-    def grids(self, rows: Int64[Tensor, " B"], pooled: Float[Tensor, "N P"] | None = None) -> Grids:
-        """The grids of some images, with what NEXUS read off all grids before, if it is known."""
+    def grids(
+        self,
+        rows: Int64[Tensor, " B"],
+        pooled: Float[Tensor, "N P"] | None = None,
+        own: Int64[Tensor, " N"] | None = None,
+    ) -> Grids:
+        """The grids of some images, with what NEXUS read off all grids before, if it is known.
+
+        `own` are all images' own rows in the memory.
+        """
         picked = rows.numpy()
         return Grids(
             torch.from_numpy(self.tokens[picked].astype(np.float32)),
             torch.from_numpy(self.boxes[picked]),
             torch.from_numpy(self.object_mask[picked]),
             None if pooled is None else pooled[rows],
+            None if own is None else own[rows],
         )
 
     def vectors(self, rows: Int64[Tensor, " B"]) -> Float[Tensor, "B D"]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from spectrum.encoders.protocol import EncodedImages
 from spectrum.oracle.proposals import proposals
-from spectrum.stack.config import LAYERS, MODULES, Module
+from spectrum.stack.config import LAYERS, MODULES
 from spectrum.stack.hubness import hubness, nearest_count
 from spectrum.stack.protocol import Explanation, ImageEvidence, Refined, StackIdentity
 from spectrum.stack.stack import Grids
@@ -23,7 +23,7 @@ AT_ONCE = 64
 class StackRefiner:
     """Refines with the modules that it is given, all five by default; on the CPU."""
 
-    def __init__(self, trained: TrainedStack, modules: tuple[Module, ...] = MODULES) -> None:
+    def __init__(self, trained: TrainedStack, modules: tuple[str, ...] = MODULES) -> None:
         self._trained = trained
         self._stack = trained.stack.eval()
         self._modules = tuple(name for name in MODULES if name in modules)

@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -17,6 +17,7 @@ from spectrum.prism.module import Prism
 from spectrum.stack.config import LAYERS, MODULES, PER_IMAGE, TASKS, Layer, Module, StackConfig
 from spectrum.stack.integration import integrated_features, layer_weights
 from spectrum.stack.levels import Description, visual_levels
+from spectrum.stack.memory import Memory
 
 
 class Grids(NamedTuple):
@@ -30,6 +31,8 @@ class Grids(NamedTuple):
     pooled: Float[Tensor, "B P"] | None = None
     """What `Nexus.hierarchy` makes of the tokens, their mean, where it is known already: training
     keeps it while the windows stay as they are, which is most of its time."""
+    own: Int64[Tensor, " B"] | None = None
+    """Rows of the memory that are these very images, -1 for none: they don't see themselves."""
 
 
 class Readings(NamedTuple):
@@ -41,7 +44,7 @@ class Readings(NamedTuple):
     prompts: Float[Tensor, "B S"]
     """P of PRISM 2.1d."""
     descriptions: Float[Tensor, "B S"]
-    """E^T of PRISM 2.1b."""
+    """E^T of PRISM 2.1b: read off the image's levels, and remembered."""
 
 
 class Gates(nn.Module):
@@ -81,6 +84,7 @@ class Stack(nn.Module):
         self.config = config
         widths = config.fusion.visual_widths
         self.description = Description(widths, config.semantic_width, config.dropout)
+        self.memory = Memory(config.visual_width, config.semantic_width, config.remembered)
         self.castle = Castle(config.castle)
         self.prism = Prism(config.prism)
         self.nexus = Nexus(config.nexus)
@@ -113,7 +117,11 @@ class Stack(nn.Module):
             made = made._replace(oracle=_unit(self._oracle(semantic, grids)))
         if "harmony" in modules or "prism" in modules:
             levels = self.description.levels(visual_levels(visual, grids.tokens))
-            described = self.description(levels)
+            described = _unit(
+                self.description(levels)
+                + self.config.memory_share
+                * self.memory(visual, self.config.memory_temperature, grids.own)
+            )
             made = made._replace(descriptions=described)
             if "harmony" in modules:
                 fused = self.fusion(levels, [described] * len(levels))

@@ -55,7 +55,7 @@ class StackTraining:
     """Weight of 6.3c, and of PRISM's alignment 2.2c beside it."""
     regularisation: float = 0.1
     """lambda_reg of 6.3d, on HARMONY 5.3b."""
-    image_task: float = 0.2
+    image_task: float = 0.05
     """alpha of image to image in 6.3e; text to image has 1."""
     sharing: float = 0.01
     """beta of 6.3e."""
@@ -91,6 +91,43 @@ class Epoch(NamedTuple):
     seconds: float
 
 
+PARTS: dict[str, tuple[str, ...]] = {
+    "nexus": ("nexus.",),
+    "oracle": ("oracle.",),
+    "harmony": ("description.", "fusion."),
+    "prompts": ("prism.",),
+}
+"""Whose vectors say how good which parameters are, while modules are trained by themselves."""
+WHOLE: dict[str, tuple[str, ...]] = {"": ("",)}
+"""All parameters, by the integrated vector."""
+
+
+class Best:
+    """The best state so far, part by part: modules don't overfit after the same epoch."""
+
+    def __init__(self, parts: dict[str, tuple[str, ...]], stack: Stack, start: Epoch) -> None:
+        self._parts = parts
+        self._losses = {name: _loss_of(name, start) for name in parts}
+        self._waited = 0
+        self.state = {name: value.clone() for name, value in stack.state_dict().items()}
+
+    def waited(self, stack: Stack, epoch: Epoch) -> int:
+        """Takes what has become better; how many epochs nothing has."""
+        self._waited += 1
+        for part, prefixes in self._parts.items():
+            loss = _loss_of(part, epoch)
+            if loss < self._losses[part]:
+                self._losses[part], self._waited = loss, 0
+                for name, value in stack.state_dict().items():
+                    if name.startswith(prefixes):
+                        self.state[name] = value.clone()
+        return self._waited
+
+
+def _loss_of(part: str, epoch: Epoch) -> float:
+    return epoch.validation_losses[part] if part else epoch.validation_loss
+
+
 class StackTrainer:
     """Trains one stack on one material; `run` may be killed and goes on from its checkpoint."""
 
@@ -107,6 +144,10 @@ class StackTrainer:
         everything = torch.arange(count)
         held = everything % training.validation == training.validation - 1
         self.learned, self.held = everything[~held], everything[held]
+        # Row r of the memory is the r-th image that is learned from; others see all of it.
+        self.own = torch.full((count,), -1).index_put(
+            (self.learned,), torch.arange(len(self.learned))
+        )
         self.log_temperature = nn.Parameter(torch.tensor(training.temperature_start).log())
         self.history: list[Epoch] = []
         self.generator = torch.Generator().manual_seed(training.seed)
@@ -124,10 +165,16 @@ class StackTrainer:
                 levels.append(visual_levels(view.vectors(part)[:, width:], tokens))
             joined = [torch.cat(level) for level in zip(*levels, strict=True)]
             self.stack.description.fit(joined, self.described[rows])
+            if self.stack.config.remembered:
+                self.stack.memory.remember(view.vectors(rows)[:, width:], self.described[rows])
             self.stack.nexus.readout.fit(self._pooled()[0][rows], self.described[rows], 0.1)
             grids = view.grids(rows[: 4 * READ_AT_ONCE])
             self.stack.oracle.fit_readout(grids.tokens, self.described[rows[: 4 * READ_AT_ONCE]])
         self.note(0, 0, float("nan"), 0.0, self._pooled()[0])
+
+    @property
+    def _own(self) -> Int64[Tensor, " N"] | None:
+        return self.own if self.stack.config.remembered else None
 
     @torch.no_grad()
     def _pooled(self) -> tuple[Float[Tensor, "N P"], ...]:
@@ -139,10 +186,7 @@ class StackTrainer:
             nexus = self.stack.nexus.eval()
             self._kept_pooled = tuple(
                 torch.cat(
-                    [
-                        nexus.hierarchy(view.grids(rows).tokens).mean(dim=(1, 2))
-                        for rows in view.blocks(READ_AT_ONCE)
-                    ]
+                    [nexus.pooled(view.grids(rows).tokens) for rows in view.blocks(READ_AT_ONCE)]
                 )
                 for view in self.material.views
             )
@@ -168,8 +212,8 @@ class StackTrainer:
         if epochs == 0:
             return
         training = self.training
-        parameters = [*self.stack.parameters(), self.log_temperature]
-        rate = training.learning_rate * (1.0 if stage == 1 else 0.2)
+        rate = training.learning_rate * (1.0, 0.2, 0.1)[stage - 1]
+        parameters = [*self._learning(stage), self.log_temperature]
         torch.manual_seed(self.training.seed + stage)  # so that a resumed run goes on alike
         optimiser = torch.optim.AdamW(parameters, lr=rate, weight_decay=training.weight_decay)
         steps = max(1, len(self.learned) // training.batch)
@@ -177,7 +221,7 @@ class StackTrainer:
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser, rate, total_steps=max(6, steps * epochs), pct_start=0.2
         )
-        best, kept, waited = float("inf"), None, 0
+        best = Best(PARTS if stage < 3 else WHOLE, self.stack, self.history[-1])
         pooled = None if stage == 3 else self._pooled()
         for epoch in range(1, epochs + 1):
             started = time.perf_counter()
@@ -187,7 +231,8 @@ class StackTrainer:
             for rows in self._batches(steps):
                 shown = self._drawn(len(self.material.views))
                 view = self.material.views[shown]
-                grids = view.grids(rows, None if pooled is None else pooled[shown])
+                known = None if pooled is None else pooled[shown]
+                grids = view.grids(rows, known, self._own)
                 loss = self._loss(stage, view.vectors(rows), grids, rows, bank)
                 optimiser.zero_grad()
                 torch.autograd.backward(loss)
@@ -200,15 +245,16 @@ class StackTrainer:
             said = self.note(stage, epoch, sum(losses) / len(losses), seconds, first)
             if watch is not None:
                 watch(said)
-            measure = sum(said.validation_losses.values()) if stage < 3 else said.validation_loss
-            waited += 1
-            if measure < best:
-                best, waited = measure, 0
-                kept = {name: value.clone() for name, value in self.stack.state_dict().items()}
-            if waited >= training.patience:
+            if best.waited(self.stack, said) >= training.patience:
                 break
-        if kept is not None:
-            self.stack.load_state_dict(kept)
+        self.stack.load_state_dict(best.state)
+
+    def _learning(self, stage: int) -> list[nn.Parameter]:
+        """What a stage moves: the last one what integrates; the readings have been learned."""
+        stack = self.stack
+        last: tuple[nn.Module, ...] = (stack.gates, stack.castle, stack.prism, stack.nexus)
+        modules: tuple[nn.Module, ...] = last if stage == 3 else (stack,)
+        return [each for module in modules for each in module.parameters()]
 
     def _loss(
         self,
@@ -271,7 +317,7 @@ class StackTrainer:
     @torch.no_grad()
     def _bank(self) -> "Bank":
         """Every image as its neighbours see it now, and who its neighbours are."""
-        local, prompts = read(self.stack, self.material.views[0])
+        local, prompts = read(self.stack, self.material.views[0], None, self._own)
         own = torch.arange(len(local))
         likeness = local * self.stack.block_scales
         found = nearest(likeness, likeness, self.stack.config.neighbours, own)
@@ -288,7 +334,7 @@ class StackTrainer:
     ) -> Epoch:
         """Measures the held-out images, whose neighbours are among those learned from."""
         stack, view = self.stack.eval(), self.material.views[0]
-        local, prompts = read(stack, view, pooled)
+        local, prompts = read(stack, view, pooled, self._own)
         likeness = local * stack.block_scales
         found = nearest(likeness[self.held], likeness[self.learned], stack.config.neighbours)
         refined = stack.refined(
@@ -371,7 +417,10 @@ class Bank(NamedTuple):
 
 @torch.no_grad()
 def read(
-    stack: Stack, view: View, pooled: Float[Tensor, "N P"] | None = None
+    stack: Stack,
+    view: View,
+    pooled: Float[Tensor, "N P"] | None = None,
+    own: Int64[Tensor, " N"] | None = None,
 ) -> tuple[Float[Tensor, "N D"], Float[Tensor, "N S"]]:
     """F~ and P of every image, in evaluation."""
     mode = stack.training
@@ -379,7 +428,7 @@ def read(
     local, prompts = [], []
     for rows in view.blocks(READ_AT_ONCE):
         features = view.vectors(rows)
-        readings = stack.readings(features, view.grids(rows, pooled))
+        readings = stack.readings(features, view.grids(rows, pooled, own))
         local.append(stack.local(features, readings))
         prompts.append(readings.prompts)
     stack.train(mode)

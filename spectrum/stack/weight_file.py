@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from spectrum.arguments import require_shape
 from spectrum.encoders.protocol import ModelUnavailableError
 from spectrum.stack.config import StackConfig
 from spectrum.stack.stack import Stack
@@ -43,7 +44,10 @@ def save_stack(path: Path, stack: Stack, texts: Float[Tensor, "R S"], encoder: s
             stored[name] = value.contiguous()
     metadata = {"config": json.dumps(asdict(stack.config)), "encoder": encoder}
     unfinished = path.with_name(path.name + ".tmp")
-    save_file(stored, unfinished, metadata)
+    try:
+        save_file(stored, unfinished, metadata)
+    except SafetensorError as error:  # for a full disk too
+        raise OSError(f"{path}: {error}") from error
     unfinished.replace(path)
 
 
@@ -63,6 +67,7 @@ def load_stack(path: Path) -> TrainedStack:
             if not name.endswith(SCALES)
         }
         texts = state.pop("texts")
+        require_shape(texts, "texts", (len(texts), stack.config.semantic_width))
         stack.load_state_dict(state)
         encoder = said["encoder"]
     except OSError as error:

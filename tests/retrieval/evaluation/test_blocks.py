@@ -9,18 +9,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.evaluation import blocks
-from retrieval.evaluation.blocks import (
-    Block,
-    block_as_json,
-    class_to_image,
-    image_to_image,
-    image_to_text,
-    text_to_image,
-    unique_contents,
-)
+from retrieval.evaluation import directions
+from retrieval.evaluation.blocks import Block, block_as_json, block_of, unique_contents
 from retrieval.evaluation.intervals import Estimate
 from tests.references import metrics as loops
+
+
+def measured(direction: Callable[..., directions.Ranked]) -> Callable[..., Block]:
+    """Ranks in a direction and averages."""
+
+    def block(*arrays: np.ndarray, seed: int = 0, **options: np.ndarray) -> Block:
+        return block_of(direction(*arrays, **options), seed=seed)
+
+    return block
+
+
+text_to_image = measured(directions.text_to_image)
+image_to_text = measured(directions.image_to_text)
+image_to_image = measured(directions.image_to_image)
+class_to_image = measured(directions.class_to_image)
 
 
 def value(block: Block, key: str) -> float:
@@ -78,16 +85,24 @@ class TestKeys:
     @pytest.mark.parametrize("direction", [text_to_image, image_to_text])
     def test_of_captions(self, direction: Callable[..., Block]) -> None:
         block = direction(IMAGES, CAPTIONS, OWNERS)
-        keys = ["hit@1", "hit@5", "hit@10", "recall@10", "map", "mrr", "n_queries"]
+        keys = ["hit@1", "hit@5", "hit@10", "recall@10", "map", "mrr", "ndcg@10", "n_queries"]
         assert list(block) == keys
 
     def test_of_images(self) -> None:
         block = image_to_image(CAPTIONS, IMAGES, OWNERS, np.arange(3))
-        assert list(block) == ["hit@1", "hit@5", "hit@10", "map", "n_queries"]
+        assert list(block) == ["hit@1", "hit@5", "hit@10", "map", "ndcg@10", "n_queries"]
 
     def test_of_classes(self) -> None:
         block = class_to_image(IMAGES, CAPTIONS, OWNERS)
-        assert list(block) == ["hit@1", "hit@5", "hit@10", "precision@5", "map", "n_queries"]
+        assert list(block) == [
+            "hit@1",
+            "hit@5",
+            "hit@10",
+            "precision@5",
+            "map",
+            "ndcg@10",
+            "n_queries",
+        ]
 
     def test_json_holds_plain_numbers(self) -> None:
         said = json.loads(json.dumps(block_as_json(text_to_image(IMAGES, CAPTIONS, OWNERS))))
@@ -215,7 +230,7 @@ def test_blocks_equal_the_loops(
     places = list(range(len(images)))
     monkeypatch = pytest.MonkeyPatch()
     with monkeypatch.context() as patch:
-        patch.setattr(blocks, "_SCORES_PER_BLOCK", data.draw(st.sampled_from([1, 5, 10**6])))
+        patch.setattr(directions, "_SCORES_PER_BLOCK", data.draw(st.sampled_from([1, 5, 10**6])))
         forward = text_to_image(as_rows(images), as_rows(texts), np.array(owners))
         backward = image_to_text(as_rows(images), as_rows(texts), np.array(owners))
     by_loops = [
@@ -233,6 +248,7 @@ def test_blocks_equal_the_loops(
             "recall@10": [loops.recall(r, sum(r), 10) for r in answered],
             "map": [loops.average_precision(r, sum(r)) for r in answered],
             "mrr": [loops.reciprocal_rank(r) for r in answered],
+            "ndcg@10": [loops.ndcg(r, sum(r), 10) for r in answered],
         }
         for key, values in expected.items():
             assert value(block, key) == pytest.approx(sum(values) / len(values)), key
@@ -266,13 +282,13 @@ def test_labelled_blocks_equal_the_loops(
 
 def test_scores_are_made_a_block_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     shapes: list[tuple[int, int]] = []
-    whole = blocks.positive_ranks
+    whole = directions.item_order
 
-    def recording(scores: np.ndarray, relevant: np.ndarray) -> list[np.ndarray]:
+    def recording(scores: np.ndarray) -> np.ndarray:
         shapes.append(scores.shape)
-        return whole(scores, relevant)
+        return whole(scores)
 
-    monkeypatch.setattr(blocks, "positive_ranks", recording)
-    monkeypatch.setattr(blocks, "_SCORES_PER_BLOCK", 100)
+    monkeypatch.setattr(directions, "item_order", recording)
+    monkeypatch.setattr(directions, "_SCORES_PER_BLOCK", 100)
     text_to_image(np.eye(30, dtype=np.float32), np.eye(30, dtype=np.float32), np.arange(30))
     assert shapes == [(3, 30)] * 10

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.evaluation.blocks import held_out_queries, image_to_image
+from retrieval.evaluation.blocks import block_of, held_out_queries
+from retrieval.evaluation.directions import image_to_image
 
 
 class TestHeldOutQueries:
@@ -53,7 +54,7 @@ class TestHeldOutQueries:
         vectors = np.eye(20, dtype=np.float32)
         queries = held_out_queries(self.HASHES[:20])
         labels = np.arange(20)
-        block = image_to_image(
+        ranked = image_to_image(
             vectors[queries], vectors[~queries], labels[queries], labels[~queries]
         )
-        assert block == {"n_queries": 0, "n_without_answer": 4}
+        assert block_of(ranked) == {"n_queries": 0, "n_without_answer": 4}

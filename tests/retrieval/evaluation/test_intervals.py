@@ -71,7 +71,7 @@ def test_no_values_are_refused() -> None:
         mean_with_interval(np.zeros(0), np.zeros(0, np.int64))
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([0.0, 0.2, 0.5, 1.0]), st.integers(0, 5)), min_size=1))
 def test_interval_holds_the_value_and_stays_in_range(rows: list[tuple[float, int]]) -> None:
     values = np.array([value for value, _ in rows])

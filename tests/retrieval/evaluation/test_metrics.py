@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jaxtyping import Int64
 
@@ -125,6 +125,7 @@ _tied_scores = st.sampled_from([-1.0, -0.5, -0.25, 0.0, 0.5, 0.75])
 _judged_items = st.lists(st.tuples(_tied_scores, st.booleans()), min_size=1, max_size=20)
 
 
+@settings(deadline=None)
 @given(_judged_items, st.integers(0, 3), st.integers(1, 12))
 def test_metrics_equal_the_loops(items: list[tuple[float, bool]], n_unranked: int, k: int) -> None:
     scores = [score for score, _ in items]
@@ -144,6 +145,7 @@ def test_metrics_equal_the_loops(items: list[tuple[float, bool]], n_unranked: in
         assert ndcg(ranks, n_relevant, k) == pytest.approx(loops.ndcg(ranking, n_relevant, k))
 
 
+@settings(deadline=None)
 @given(st.lists(_judged_items, min_size=1, max_size=5))
 def test_a_query_is_ranked_independently_of_its_companions(
     queries: list[list[tuple[float, bool]]],
@@ -159,6 +161,7 @@ def test_a_query_is_ranked_independently_of_its_companions(
     assert together == alone
 
 
+@settings(deadline=None)
 @given(_judged_items.filter(lambda items: any(r for _, r in items)), st.integers(1, 12))
 def test_metrics_lie_in_0_to_1_and_a_perfect_ranking_has_all_ones(
     items: list[tuple[float, bool]], k: int

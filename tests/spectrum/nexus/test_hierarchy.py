@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from spectrum.nexus.config import NexusConfig
 from spectrum.nexus.hierarchy import coarser, fused_scales, hierarchical_windows, resized
+from spectrum.nexus.module import Nexus
 from spectrum.nexus.networks import FusionNetwork
 from tests.references import nexus as loops
 from tests.spectrum.harmony.vectors import normal
@@ -82,6 +84,24 @@ def test_one_scale_is_its_windows() -> None:
     grid = normal(2, 3, 5, 7, seed=1)
     none = torch.zeros(0).double()
     assert torch.equal(hierarchical_windows([grid], tensor([1.0]), none, []), grid)
+
+
+@pytest.mark.parametrize("scales", [1, 2, 3])
+@pytest.mark.parametrize("training", [False, True])
+def test_what_is_pooled_is_the_mean_of_the_hierarchy(scales: int, training: bool) -> None:
+    """The short way and the definition: the same values, and the same gradients."""
+    torch.manual_seed(0)
+    config = NexusConfig(token_width=7, width=11, widest=5.0, hidden=3, rank=2, scales=scales)
+    nexus = unsettled(Nexus(config)).train(training)
+    grid, direction = normal(2, 7, 5, 7, seed=1).requires_grad_(), normal(2, 21, seed=2)
+    learned = {name: p for name, p in nexus.named_parameters() if not name.startswith("readout")}
+    found = []
+    for made in (nexus.pooled(grid), nexus.hierarchy(grid).mean(dim=(1, 2))):
+        inputs = (grid, *learned.values())
+        slopes = torch.autograd.grad((made * direction).sum(), inputs, materialize_grads=True)
+        found.append([made, *slopes])
+    for name, short, long in zip(["made", "grid", *learned], *found, strict=True):
+        torch.testing.assert_close(short, long, msg=lambda said, name=name: f"{name}: {said}")
 
 
 def test_an_image_does_not_see_another() -> None:

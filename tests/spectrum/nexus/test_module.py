@@ -105,6 +105,17 @@ def test_the_residual_equals_the_loops(config: NexusConfig) -> None:
         torch.testing.assert_close(made[b], tensor(read) - features[b])
 
 
+def test_what_a_search_has_seen_can_be_learned_from() -> None:
+    """Inference mode leaves nothing behind that gradients cannot pass."""
+    nexus, grid, features = trained(), normal(2, 6, 4, 7, seed=1), unit(2, 11, seed=2)
+    with torch.inference_mode():
+        before = nexus(grid, features)
+    after = nexus(grid, features)
+    torch.autograd.backward(after.sum())
+    torch.testing.assert_close(after.detach(), before.clone())
+    assert nexus.key.up.weight.grad.abs().max().item() > 0
+
+
 def test_the_default_windows_drop_something() -> None:
     """Otherwise the comparison with the loops would say nothing of the mask."""
     windows = trained().windows(normal(2, 5, 3, 7, seed=1))

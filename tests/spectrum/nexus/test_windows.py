@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from spectrum.nexus import windows
 from spectrum.nexus.windows import (
     DIRECTIONS,
     Direction,
@@ -13,6 +14,7 @@ from spectrum.nexus.windows import (
     cross_windows,
     views,
     window_attention,
+    window_parts,
     window_places,
     window_sums,
     window_width,
@@ -45,9 +47,13 @@ def test_a_width_equals_the_loop_and_is_clipped() -> None:
     assert {1.0, 3.0} < set(made.tolist())
 
 
+@pytest.mark.parametrize("matrix_tokens", [14, 15], ids=["place by place", "all pairs"])
 @pytest.mark.parametrize("thickness", [1, 3])
-def test_cross_windows_equal_the_loop(thickness: int) -> None:
-    """Every image with windows of its own lengths, real-valued ones."""
+def test_cross_windows_equal_the_loop(
+    thickness: int, matrix_tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every image with windows of its own lengths, real-valued ones; a grid small and large."""
+    monkeypatch.setattr(windows, "MATRIX_TOKENS", matrix_tokens)
     queries, keys, values = (normal(2, 3, 5, 7, seed=seed) for seed in (1, 2, 3))
     widths = [tensor([3.0, 1.0]), tensor([4.7, 6.1]), tensor([2.9, 8.0])]
     made = crossed(queries, keys, values, widths, thickness)
@@ -112,6 +118,26 @@ def test_to_split_and_to_merge_is_the_identity() -> None:
             there = 0 <= 1 + place.down < 3 and 0 <= 2 + place.right < 5
             expected = grid[:, 1 + place.down, 2 + place.right] if there else torch.zeros(2, 7)
             assert seen[:, 1, 2].tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("matrix_tokens", [14, 15], ids=["place by place", "all pairs"])
+def test_what_lies_beyond_the_border_gives_nothing(
+    matrix_tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even where an attention has a weight there."""
+    monkeypatch.setattr(windows, "MATRIX_TOKENS", matrix_tokens)
+    places = window_places("diagonal", 3.0, 1)
+    made = window_sums(torch.ones(1, 3, 5, 5).double(), torch.ones(1, 3, 5, 2).double(), places)
+    assert made[0, ..., 0].tolist() == [[2, 3, 3, 3, 2], [3, 5, 5, 5, 3], [2, 3, 3, 3, 2]]
+
+
+def test_a_weighted_sum_of_windows_is_one_of_their_tokens() -> None:
+    attention, values = normal(2, 3, 5, 13, seed=1), normal(2, 3, 5, 7, seed=2)
+    places, weights = window_places("diagonal", 7.0, 1), normal(3, 5, seed=3)
+    parts = window_parts(attention, weights, places)
+    made = torch.einsum("byx,byxd->bd", parts, values)
+    sums = window_sums(attention, values, places)
+    torch.testing.assert_close(made, torch.einsum("yx,byxd->bd", weights, sums))
 
 
 def test_views_copy_the_grid_once() -> None:

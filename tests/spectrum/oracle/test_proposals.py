@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from spectrum.oracle.proposals import (
@@ -56,9 +58,9 @@ def test_boxes_lie_in_the_frame_differ_and_are_few() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_an_image_does_not_see_another_and_nothing_is_drawn(dtype: torch.dtype) -> None:
-    grid = normal(9, 7, 7, 11, seed=1).to(dtype)
+    grid = normal(35, 7, 7, 11, seed=1).to(dtype)
     whole = proposals(grid)
-    for number in (0, 5, 8):
+    for number in (0, 31, 34):
         alone = proposals(grid[number : number + 1])
         assert torch.equal(alone.boxes[0], whole.boxes[number])
         assert torch.equal(alone.mask[0], whole.mask[number])
@@ -117,6 +119,44 @@ def test_parts_hang_together_by_sides() -> None:
     assert first.tolist() == flags("00000", "00010", "00010", "11110").tolist()
     assert second.tolist() == flags("11000", "10000", "00000", "00000").tolist()
     assert not largest_parts(torch.zeros(1, 1, 3, 5, dtype=torch.bool)).any().item()
+
+
+def looped_parts(mask: list[list[bool]]) -> list[set[tuple[int, int]]]:
+    """By walking from place to place; the largest first, of equal ones that which starts later."""
+    left = {(y, x) for y, row in enumerate(mask) for x, filled in enumerate(row) if filled}
+    found = []
+    while left:
+        part, border = set(), [min(left)]
+        while border:
+            y, x = border.pop()
+            if (y, x) in left:
+                left.remove((y, x))
+                part.add((y, x))
+                border += [(y + 1, x), (y - 1, x), (y, x + 1), (y, x - 1)]
+        found.append(part)
+    return sorted(found, key=lambda part: (len(part), min(part)), reverse=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    masks=st.tuples(st.integers(1, 5), st.integers(1, 6)).flatmap(
+        lambda side: st.lists(
+            st.lists(
+                st.lists(st.booleans(), min_size=side[1], max_size=side[1]),
+                min_size=side[0],
+                max_size=side[0],
+            ),
+            min_size=1,
+            max_size=4,
+        )
+    ),
+    count=st.integers(1, 4),
+)
+def test_parts_equal_those_found_by_walking(masks: list[list[list[bool]]], count: int) -> None:
+    made = largest_parts(torch.tensor(masks)[None], count)[0].unflatten(0, (len(masks), count))
+    for mask, parts in zip(masks, made, strict=True):
+        looped = [*looped_parts(mask)[:count], *[set()] * count][:count]
+        assert [{tuple(place) for place in part.nonzero().tolist()} for part in parts] == looped
 
 
 def test_worked_bounding_boxes() -> None:

@@ -1,0 +1,1 @@
+"""Queries with an intent and queries that leave something out, over rendered scenes."""

@@ -1,0 +1,65 @@
+"""`spectrum calibrate`: teaches a library to say that nothing here matches."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retrieval.cli.options import EncoderOption, FalseRejectOption, LibraryOption
+
+
+def calibrate(
+    captions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="captions.jsonl whose sentences are good queries; without it, the captioner's.",
+        ),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(metavar="S", help="Only captions of this split.")
+    ] = None,
+    false_reject: FalseRejectOption = 0.05,
+    detector: Annotated[
+        str, typer.Option(metavar="D", help="Who judges words; by default what won.")
+    ] = "",
+    image_detector: Annotated[
+        str, typer.Option(metavar="D", help="Who judges images; by default what won.")
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Of voids, splits and training.")] = 0,
+    library: LibraryOption = None,
+    encoder: EncoderOption = None,
+) -> None:
+    """Calibrate the refusal of queries that the library has nothing for.
+
+    `index` does this by itself; do it again with --captions where you have any, since what people
+    write of your own pictures is the best example of a good query.
+    """
+    from retrieval.cli.output import note
+    from retrieval.library import Library
+    from retrieval.rejection.calibration import CalibrationError, rate_deviation
+    from retrieval.trust import CalibrationOptions
+    from retrieval.trust import calibrate as fitted
+
+    options = CalibrationOptions(
+        captions=captions.expanduser().absolute() if captions else None,
+        split=split,
+        false_reject=false_reject,
+        text_detector=detector,
+        image_detector=image_detector,
+        seed=seed,
+    )
+    with Library.open(library, encoder=encoder, create=False) as opened:
+        try:
+            gate = fitted(opened, options, note)
+        except ValueError as error:
+            if isinstance(error, CalibrationError) or "there is no detector" not in str(error):
+                raise
+            raise typer.BadParameter(str(error)) from error
+    for head in gate.heads.values():
+        for group, scores in head.calibrating.items():
+            deviation = rate_deviation(false_reject, len(scores))
+            note(
+                f"{group}: {head.detector_name}, n = {len(scores):,}; at most"
+                f" {false_reject:.1%} of good queries refused, give or take {deviation:.1%}"
+            )

@@ -1,0 +1,1 @@
+"""The rejection gate: what a query shows of itself, detectors, calibration, storage."""

@@ -1,0 +1,192 @@
+"""Whether each word of a query is in the company that the library's captions keep it in.
+
+A small network looks at one word, its neighbours and the mean of the query's other naming words,
+and says how much the word looks swapped in; after ELECTRA's replaced-token detection (Clark, Luong,
+Le and Manning, ICLR 2020). Words are seen as the encoder sees them, so that a word which no caption
+holds still has a meaning. It is trained in `training.py`; here it is asked, by NumPy alone.
+
+Shape letters: W words of a query, V words of the vocabulary, S the encoder's width, C a word's.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Float32
+
+from retrieval.rejection.words import SMALL, Arrays, WordSupport, words_of
+
+WORD_WIDTH = 48
+"""Principal directions of the words' vectors that are kept."""
+LONGEST = 24
+"""Words of a query that are looked at."""
+TextEncoder = Callable[[Sequence[str]], Float32[np.ndarray, "B S"]]
+
+
+class WordVectors:
+    """The encoder's vectors of words, whitened to their principal directions, and their support.
+
+    C = WORD_WIDTH + 1, or less for a narrower encoder.
+    """
+
+    def __init__(
+        self,
+        support: WordSupport,
+        mean: Float32[np.ndarray, " S"],
+        directions: Float32[np.ndarray, "S _"],
+        known: Float32[np.ndarray, "V _"],
+    ) -> None:
+        self.support, self.mean, self.directions, self.known = support, mean, directions, known
+        self._row = {word: row for row, word in enumerate(support.words)}
+        self._met: dict[str, Float32[np.ndarray, " C"]] = {}
+
+    @classmethod
+    def of(cls, support: WordSupport, encode: TextEncoder) -> "WordVectors":
+        """Of all words of the captions."""
+        vectors = encode(list(support.words))
+        mean = vectors.mean(axis=0)
+        centred = (vectors - mean).astype(np.float64)
+        variances, directions = np.linalg.eigh(centred.T @ centred / len(vectors))
+        kept = min(WORD_WIDTH, len(variances))
+        scaled = directions[:, -kept:] / np.sqrt(np.maximum(variances[-kept:], 1e-9))
+        made = cls(support, mean, scaled.astype(np.float32), np.empty((0, kept), np.float32))
+        made.known = made._projected(vectors).astype(np.float16).astype(np.float32)
+        return made
+
+    @property
+    def width(self) -> int:
+        """C."""
+        return int(self.directions.shape[1]) + 1
+
+    def of_words(self, words: Sequence[str], encode: TextEncoder) -> Float32[np.ndarray, "W C"]:
+        """A row for each word: its vector, and how many captions hold it, log(1 + n) / 4."""
+        new = sorted({word for word in words if word not in self._row and word not in self._met})
+        if new:
+            if len(self._met) > 20_000:
+                self._met.clear()
+            for word, vector in zip(new, self._projected(encode(new)), strict=True):
+                self._met[word] = np.append(vector, np.float32(0.0))
+        rows = np.empty((len(words), self.width), dtype=np.float32)
+        for place, word in enumerate(words):
+            row = self._row.get(word)
+            if row is None:
+                rows[place] = self._met[word]
+            else:
+                rows[place, :-1] = self.known[row]
+                rows[place, -1] = math.log1p(self.support.holding[word]) / 4
+        return rows
+
+    def _projected(self, vectors: Float32[np.ndarray, "W S"]) -> Float32[np.ndarray, "W _"]:
+        projected = (vectors - self.mean) @ self.directions
+        return np.asarray(np.clip(projected, -4.0, 4.0), dtype=np.float32)
+
+    def arrays(self) -> Arrays:
+        """What `restored` makes the same of, beside the support's."""
+        known = self.known.astype(np.float16)
+        return {"mean": self.mean, "directions": self.directions, "known": known}
+
+    @classmethod
+    def restored(
+        cls, support: WordSupport, arrays: Mapping[str, np.ndarray[Any, np.dtype[Any]]]
+    ) -> "WordVectors":
+        """From `arrays`."""
+        known = arrays["known"].astype(np.float32)
+        return cls(support, arrays["mean"], arrays["directions"], known)
+
+
+class Layer(NamedTuple):
+    """x -> x W' + b."""
+
+    weight: Float32[np.ndarray, "_ _"]
+    bias: Float32[np.ndarray, " _"]
+
+    def __call__(self, entering: Float32[np.ndarray, "_ _"]) -> Float32[np.ndarray, "_ _"]:
+        return np.asarray(entering @ self.weight.T + self.bias)
+
+
+class CompanyNetwork:
+    """The trained network."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        """Three of a perceptron on all that is seen of a word, two of a product with each other
+        naming word, and one that weighs the mean and the highest of those products."""
+        self.layers = tuple(layers)
+
+    def swapped_logits(
+        self, vectors: Float32[np.ndarray, "W C"], naming: Sequence[bool]
+    ) -> Float[np.ndarray, " W"]:
+        """How much each word looks swapped in; log odds."""
+        first, second, last, asking, answering, weighing = self.layers
+        seen = word_surroundings(vectors, naming)
+        hidden = np.maximum(second(np.maximum(first(seen), 0.0)), 0.0)
+        matches = pair_matches(asking(vectors), answering(vectors), np.asarray(naming))
+        return np.asarray(last(hidden)[:, 0] + weighing(matches)[:, 0])
+
+    def arrays(self) -> Arrays:
+        """What `restored` makes the same of."""
+        return {
+            f"{kind}{number}": getattr(layer, kind)
+            for number, layer in enumerate(self.layers)
+            for kind in ("weight", "bias")
+        }
+
+    @classmethod
+    def restored(cls, arrays: Mapping[str, np.ndarray[Any, np.dtype[Any]]]) -> "CompanyNetwork":
+        """From `arrays`."""
+        return cls([Layer(arrays[f"weight{i}"], arrays[f"bias{i}"]) for i in range(6)])
+
+
+def word_surroundings(
+    vectors: Float32[np.ndarray, "W C"], naming: Sequence[bool]
+) -> Float32[np.ndarray, "W 6*C"]:
+    """Each word, those one and two before and after it, and the mean of the other naming words."""
+    zeros = np.zeros((2, vectors.shape[1]), dtype=np.float32)
+    framed = np.concatenate([zeros, vectors, zeros])
+    count = len(vectors)
+    named = np.asarray(naming, dtype=np.float32)[:, None]
+    others = np.maximum(named.sum() - named, 1.0)
+    context = ((vectors * named).sum(axis=0) - vectors * named) / others
+    beside = [framed[2 + shift : 2 + shift + count] for shift in (-1, 1, -2, 2)]
+    return np.concatenate([vectors, *beside, context], axis=1)
+
+
+def pair_matches(
+    asking: Float32[np.ndarray, "W _"], answering: Float32[np.ndarray, "W _"], naming: Any
+) -> Float32[np.ndarray, "W 2"]:
+    """Mean and highest product of each word with the other naming words; 0 where there is none."""
+    products = asking @ answering.T / 6.0
+    others = np.broadcast_to(naming, products.shape) & ~np.eye(len(products), dtype=bool)
+    count = others.sum(axis=1)
+    mean = np.where(others, products, 0.0).sum(axis=1) / np.maximum(count, 1)
+    highest = np.where(others, products, -np.inf).max(axis=1)
+    highest = np.where(count > 0, highest, 0.0)
+    return np.stack([mean, highest], axis=1).astype(np.float32)
+
+
+class CompanyEvidence(NamedTuple):
+    """What the network says of a query; higher is better known."""
+
+    company: float
+    """Minus log sum exp of the words' log odds of being swapped in."""
+    worst_word: float
+    """Minus the highest of them."""
+
+
+class Company:
+    """Asks the network about texts."""
+
+    def __init__(self, vectors: WordVectors, network: CompanyNetwork) -> None:
+        self.vectors, self.network = vectors, network
+
+    def evidence(self, text: str, encode: TextEncoder) -> tuple[CompanyEvidence, str]:
+        """The evidence, and the word that looks most swapped in; "" for a text without words."""
+        words = words_of(text)[:LONGEST]
+        if not words:
+            return CompanyEvidence(-20.0, -20.0), ""
+        naming = [word not in SMALL for word in words]
+        logits = self.network.swapped_logits(self.vectors.of_words(words, encode), naming)
+        worst = int(np.argmax(logits))
+        highest = float(logits[worst])
+        total = highest + float(np.log(np.exp(logits - highest).sum()))
+        return CompanyEvidence(company=-total, worst_word=-highest), words[worst]

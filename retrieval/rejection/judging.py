@@ -1,0 +1,100 @@
+"""What a search does with the gate: judges what a query wants, and leaves weak hits out."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float32
+
+from retrieval.answer import Answer, Hit, Trust
+from retrieval.query import ImagePart, Query, TextPart
+from retrieval.rejection.calibration import CalibrationError
+from retrieval.rejection.company import TextEncoder
+from retrieval.rejection.gate import Gate, combined
+
+
+class Judge:
+    """A library's gate, read at the first query that asks for it."""
+
+    def __init__(
+        self, load: Callable[[], Gate | None], encode: TextEncoder, semantic_dimension: int
+    ) -> None:
+        self._load, self._encode, self._semantic = load, encode, semantic_dimension
+        self._gate: Gate | None = None
+        self._trouble = ""
+        self._loaded = False
+
+    def judged(
+        self,
+        answer: Answer,
+        query: Query,
+        parts: Float32[np.ndarray, "P D"],
+        *,
+        false_reject: float,
+        show_rejected: bool,
+        cosines: bool,
+    ) -> Answer:
+        """The answer with its trust: without hits if it is refused, else without the weak ones.
+
+        `parts` are the vectors that a search makes of the query's parts, `cosines` says that the
+        similarities of hits are cosines: only then can a hit be too weak.
+        """
+        trust, trouble = self.trust(query, parts, false_reject)
+        answer = replace(answer, trust=trust, ungated=trouble)
+        return self._gated(answer, query, show_rejected=show_rejected, cosines=cosines)
+
+    def trust(
+        self,
+        query: Query,
+        parts: Float32[np.ndarray, "P D"],
+        false_reject: float,
+    ) -> tuple[Trust | None, str]:
+        """The query's trust, or None and why not.
+
+        Parts that are subtracted are not judged: nobody minds that there is nothing unwanted. A
+        calibration that cannot be read refuses nothing, and the search goes on.
+        """
+        gate = self._opened()
+        if gate is None:
+            return None, self._trouble
+        judged = []
+        for part, vector in zip(query.parts, parts, strict=True):
+            if part.weight < 0:
+                continue
+            if isinstance(part, TextPart):
+                semantic = np.ascontiguousarray(vector[: self._semantic])
+                judged.append(gate.text_trust(part.text, semantic, self._encode, false_reject))
+            elif isinstance(part, ImagePart):
+                unit = self._unit_blocks(vector)
+                judged.append(gate.image_trust(unit, false_reject))
+        return combined(judged), ""
+
+    def _gated(self, answer: Answer, query: Query, *, show_rejected: bool, cosines: bool) -> Answer:
+        """Queries of several parts have standard scores, and all their hits are kept."""
+        trust = answer.trust
+        if trust is None or show_rejected or self._gate is None:
+            return answer
+        if not trust.accepted:
+            return replace(answer, hits=())
+        if not cosines or len(query.parts) > 1 or query.parts[0].weight < 0:
+            return answer
+        kind = "text" if isinstance(query.parts[0], TextPart) else "image"
+        floor = self._gate.match_floor(kind, trust.false_reject)
+        kept: tuple[Hit, ...] = tuple(hit for hit in answer.hits if hit.similarity >= floor)
+        # An accepted query has a best hit, even where the whole query and not that hit was usual.
+        kept = kept or answer.hits[:1]
+        return replace(answer, hits=kept, n_weak=len(answer.hits) - len(kept))
+
+    def _opened(self) -> Gate | None:
+        if not self._loaded:
+            try:
+                self._gate = self._load()
+            except CalibrationError as error:
+                self._trouble = str(error)
+            self._loaded = True
+        return self._gate
+
+    def _unit_blocks(self, vector: Float32[np.ndarray, " D"]) -> Float32[np.ndarray, " D"]:
+        blocks = [vector[: self._semantic], vector[self._semantic :]]
+        unit = [block / max(float(np.linalg.norm(block)), 1e-9) for block in blocks]
+        return np.concatenate(unit).astype(np.float32)

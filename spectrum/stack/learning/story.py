@@ -1,0 +1,171 @@
+"""THE STORY of a stack: what captioned images teach about refining one encoder's vectors.
+
+Split the images by content hash; gather what the encoder said of them and of their captions; train
+the three stages; write the stack with a bank of reference texts; read the file back and measure it
+on images that nothing was fitted to. A killed run goes on from what it had kept.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from spectrum.encoders import EncoderIdentity
+from spectrum.stack.config import StackConfig
+from spectrum.stack.learning.captions import Parts, parts_of, reference_texts
+from spectrum.stack.learning.course import Course
+from spectrum.stack.learning.figures import measured
+from spectrum.stack.material import CaptionedImages
+from spectrum.stack.stack import Stack
+from spectrum.stack.training import Epoch, StackTrainer, StackTraining
+from spectrum.stack.weight_file import load_stack, save_stack
+
+LARGEST_VISUAL_WEIGHT = 0.99
+"""Of likeness between images: a stack needs some of both blocks."""
+
+
+class LearnedStack(NamedTuple):
+    """A stack after training, and how training went."""
+
+    stack: Stack
+    epochs: list[Epoch]
+
+
+def learned(course: Course, captions: Mapping[str, Sequence[str]], target: Path) -> dict[str, Any]:
+    """Trains a stack on images that are in the course's cache, writes `target`, returns the report.
+
+    `captions` holds at least one of each image, by content hash. Raises TooFewImagesError, and
+    OSError if a file cannot be written.
+    """
+    parts = parts_of(list(captions), course.training.validation)
+    material = course.material(parts.learned, captions)
+    made = learned_stack(
+        material,
+        course.encoder.identity,
+        course.encoder.visual_weight,
+        course.training,
+        checkpoint=course.checkpoint(parts.learned, captions),
+        watch=_watch(course),
+    )
+    texts = course.said(reference_texts(captions, parts.learned, course.training.seed))
+    fingerprint = course.encoder.identity.fingerprint
+    save_stack(target, made.stack, torch.from_numpy(texts), fingerprint)
+    report = _facts(course, parts, material, made, len(texts))
+    return report | _measured(course, parts.held_out, captions, target)
+
+
+def learned_stack(
+    material: CaptionedImages,
+    encoder: EncoderIdentity,
+    visual_weight: float,
+    training: StackTraining,
+    *,
+    checkpoint: Path | None = None,
+    watch: Callable[[Epoch], None] | None = None,
+) -> LearnedStack:
+    """A stack for an encoder's vectors, from any material of its widths; seeded.
+
+    The material need not be an encoder's own outputs: where the encoder has learned from these
+    images itself, give features from encoders that have not. ValueError for too few images.
+    """
+    torch.manual_seed(training.seed)
+    stack = Stack(stack_config(material, encoder, visual_weight))
+    trainer = StackTrainer(stack, material, training)
+    return LearnedStack(stack, trainer.run(checkpoint, watch))
+
+
+def stack_config(
+    material: CaptionedImages, encoder: EncoderIdentity, visual_weight: float
+) -> StackConfig:
+    """The shape of a stack for this encoder; `visual_weight` in [0, 1] is Encoder.visual_weight."""
+    has_visual = encoder.visual_dimension > 0
+    return StackConfig(
+        semantic_width=encoder.semantic_dimension,
+        visual_width=encoder.visual_dimension,
+        token_width=material.views[0].tokens.shape[-1],
+        visual_weight=min(visual_weight, LARGEST_VISUAL_WEIGHT) if has_visual else 0.0,
+    )
+
+
+def kept_epochs(epochs: Sequence[Epoch]) -> dict[int, int]:
+    """The epoch that each stage ended with: the one of least loss, as `StackTrainer` has it."""
+    best: dict[int, tuple[float, int]] = {}
+    for said in epochs:
+        alone = sum(said.validation_losses.values())
+        measure = said.validation_loss if said.stage == 3 else alone
+        if said.stage and (said.stage not in best or measure < best[said.stage][0]):
+            best[said.stage] = measure, said.epoch
+    return {stage: epoch for stage, (_, epoch) in best.items()}
+
+
+def _watch(course: Course) -> Callable[[Epoch], None]:
+    """Moves the progress to an epoch's place; stages that end early are jumped over."""
+    training = course.training
+    stages = (training.alone, training.together, training.integrated)
+    course.progress.stage("training", sum(stages))
+    done = 0
+
+    def watch(epoch: Epoch) -> None:
+        nonlocal done
+        place = sum(stages[: epoch.stage - 1]) + epoch.epoch
+        course.progress.advance(place - done)
+        done = place
+
+    return watch
+
+
+def _measured(
+    course: Course, hashes: Sequence[str], captions: Mapping[str, Sequence[str]], target: Path
+) -> dict[str, Any]:
+    """What the written file holds, and what it does for images that were held out."""
+    said = [text for hash in hashes for text in captions[hash]]
+    owners = np.repeat(np.arange(len(hashes)), [len(captions[hash]) for hash in hashes])
+    texts = course.said(said)
+    trained = load_stack(target)
+    course.progress.stage("measuring", len(hashes))
+    view = course.images.views(hashes)[0]
+    return {
+        "stack": {"bytes": target.stat().st_size, "weights_hash": trained.weights_hash},
+        "held_out": measured(trained, view, texts, owners, course.progress.advance),
+    }
+
+
+def _facts(
+    course: Course, parts: Parts, material: CaptionedImages, made: LearnedStack, n_texts: int
+) -> dict[str, Any]:
+    """The part of the report that is known without measuring."""
+    identity, training = course.encoder.identity, course.training
+    validation = len(parts.learned) // training.validation
+    return {
+        "encoder": {
+            "name": identity.name,
+            "fingerprint": identity.fingerprint,
+            "semantic_dimension": identity.semantic_dimension,
+            "visual_dimension": identity.visual_dimension,
+            "grid": list(course.views.grid),
+            "licence": identity.licence,
+        },
+        "images": {
+            "training": len(parts.learned) - validation,
+            "validation": validation,
+            "held_out": len(parts.held_out),
+            "views": len(material.views),
+        },
+        "captions": {"per_image": material.captions.shape[1], "reference": n_texts},
+        "settings": asdict(training),
+        "config": asdict(made.stack.config),
+        "epochs": [_said(epoch) for epoch in made.epochs],
+        "kept": {str(stage): epoch for stage, epoch in kept_epochs(made.epochs).items()},
+    }
+
+
+def _said(epoch: Epoch) -> dict[str, Any]:
+    """As JSON knows numbers: the start has no training loss."""
+    said = epoch._asdict()
+    if math.isnan(epoch.training_loss):
+        said["training_loss"] = None
+    return said

@@ -1,0 +1,107 @@
+"""What is trained with torch and asked with NumPy says the same in both."""
+
+import numpy as np
+import pytest
+import torch
+
+from retrieval.rejection.company import CompanyNetwork
+from retrieval.rejection.detectors import PLAIN, Sample
+from retrieval.rejection.satipatthana_scores import SatipatthanaDetector, scores
+from retrieval.rejection.training import CompanyModule, layer_of
+from retrieval.trust import fit_framework, framework_arrays
+from satipatthana.configs import (
+    SamathaConfig,
+    StandardVipassanaConfig,
+    SystemConfig,
+    VipassanaEngineConfig,
+    create_adapter_config,
+    create_vicara_config,
+)
+from satipatthana.system import SatipatthanaSystem
+
+
+def test_company_network_agrees_with_its_module() -> None:
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(8, 5)).astype(np.float32)
+    table[0] = 0.0
+    naming = [False, True, True, False, True, True, False, True]
+    torch.manual_seed(0)
+    module = CompanyModule(table, naming).eval()
+    rows = [[1, 3, 2, 7, 4], [6, 5], [3]]
+    padded = torch.zeros(3, 5, dtype=torch.int64)
+    counts = torch.zeros(3, 5)
+    for row, sentence in enumerate(rows):
+        padded[row, : len(sentence)] = torch.tensor(sentence)
+        counts[row, : len(sentence)] = torch.tensor([0.1 * word for word in sentence])
+    logits, held = module(padded, counts)
+    network = CompanyNetwork([layer_of(part) for part in module.parts])
+    network = CompanyNetwork.restored(network.arrays())
+    for row, sentence in enumerate(rows):
+        level = np.array([[0.1 * word] for word in sentence], dtype=np.float32)
+        vectors = np.concatenate([table[sentence], level], axis=1).astype(np.float32)
+        said = network.swapped_logits(vectors, [naming[word] for word in sentence])
+        expected = logits[row][held[row]].detach().numpy()
+        np.testing.assert_allclose(said, expected, atol=1e-5)
+
+
+def test_satipatthana_in_numpy_agrees_with_the_framework() -> None:
+    torch.manual_seed(3)
+    config = SystemConfig(
+        samatha=SamathaConfig(
+            adapter=create_adapter_config("mlp", input_dim=11, latent_dim=8, hidden_dims=(13,)),
+            vicara=create_vicara_config("standard", latent_dim=8),
+        ),
+        vipassana=VipassanaEngineConfig(
+            vipassana=StandardVipassanaConfig(context_dim=10, extra_features=("one", "two"))
+        ),
+        task="none",
+        recon_hidden_dims=(7,),
+    )
+    system = SatipatthanaSystem(config).eval()
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(17, 11, generator=generator)
+    _, every_step, _ = system.samatha(x, run_augmenter=False)
+    system.samatha.sati.fit(every_step.to_tensor())
+    extra = torch.randn(17, 2, generator=generator)
+    judged = system.score(x, extra)
+    said = scores(framework_arrays(system), x.numpy(), extra.numpy())
+    steps = system.samatha(x, run_augmenter=False)[1].convergence_steps
+    assert len(set(steps.tolist())) > 1
+    for name in ("trust", "conformity", "confidence"):
+        expected = getattr(judged, f"{name}_score")[:, 0].detach().numpy()
+        np.testing.assert_allclose(getattr(said, name), expected, atol=1e-5, err_msg=name)
+
+
+@pytest.fixture
+def samples() -> tuple[Sample, Sample, Sample]:
+    """Known, voids and what is asked: two clouds with a column that tells them apart."""
+    rng = np.random.default_rng(0)
+    known = rng.normal(size=(260, 6)).astype(np.float32)
+    void = rng.normal(size=(260, 6)).astype(np.float32) + np.float32(4.0)
+
+    def sample(vectors: np.ndarray) -> Sample:
+        distance = -np.linalg.norm(vectors, axis=1, keepdims=True)
+        evidence = np.concatenate([distance, distance], axis=1).astype(np.float32)
+        return Sample(vectors.astype(np.float32), evidence, ("Mahalanobis", "max cosine"))
+
+    return (
+        sample(known[:200]),
+        sample(void[:200]),
+        sample(np.concatenate([known[200:], void[200:]])),
+    )
+
+
+@pytest.mark.parametrize("name", [*PLAIN, "satipatthana"])
+def test_every_detector_parts_two_clouds_and_survives_a_file(
+    name: str, samples: tuple[Sample, Sample, Sample]
+) -> None:
+    known, void, asked = samples
+    made = PLAIN[name] if name in PLAIN else lambda: SatipatthanaDetector(fit_framework)
+    detector = made()
+    detector.fit(known, void)
+    said = detector.score(asked)
+    assert said[:60].mean() > said[60:].mean()
+    assert (said[:60, None] > said[60:]).mean() > 0.95
+    again = made()
+    again.restore(detector.arrays())
+    np.testing.assert_allclose(again.score(asked), said, rtol=1e-6)
