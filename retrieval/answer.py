@@ -32,7 +32,8 @@ class Trust:
     trust: float
     """In [0, 1], higher is safer: the share of good queries that look no more usual than this."""
     conformity: float | None
-    """In [0, 1]: whether it settled as known ones do. None: another detector than Satipatthana."""
+    """In [0, 1]: whether it settled as known ones do. None unless the library was calibrated with
+    the detector "satipatthana", which is not the default."""
     confidence: float | None
     """In [0, 1]: both together. None as for conformity."""
     threshold: float
@@ -61,6 +62,7 @@ class Answer:
     n_weak: int = 0
     """Hits left out since good queries' best hits are hardly ever so weak."""
     ungated: str = ""
-    """Why a calibration that is there could not be read; empty otherwise."""
+    """Why the query, or its words, were not judged, and what to do; empty where all was judged or
+    nobody asked."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Stage -> seconds."""

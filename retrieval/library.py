@@ -305,8 +305,8 @@ class Library:
     def _opened_searcher(self, ranking: str) -> "Searcher":
         from retrieval.ranking.table import search_ranking
         from retrieval.rejection.judging import Judge
+        from retrieval.rejection.library_gate import load_gate
         from retrieval.searcher import Searcher
-        from retrieval.trust import load_gate
 
         encoder = self.encoder
         semantic = self.space.identity.semantic_dimension
@@ -348,7 +348,7 @@ class Library:
 
     def trust_status(self) -> "TrustStatus":
         """Whether hopeless queries are refused. CalibrationError if that cannot be read."""
-        from retrieval.trust import calibration_status
+        from retrieval.rejection.library_gate import calibration_status
 
         return calibration_status(self)
 

@@ -75,6 +75,11 @@ class Query:
                 raise QueryError("a part of the query is empty: give it words")
         self._require_intended_image()
 
+    @property
+    def is_intended(self) -> bool:
+        """Whether an intent changes anything."""
+        return bool(self.intent.strip()) and self.intent_strength > 0
+
     def _require_intended_image(self) -> None:
         if not 0 <= self.intent_strength <= STRONGEST:
             raise QueryError(

@@ -1,5 +1,6 @@
 """The story of a query: encode each part, compose, fetch candidates, score exactly, name files."""
 
+import functools
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from indexer.banks import BankRow, current_bank, searched_vectors
+from indexer.captions import captions_of
 from indexer.catalogue import Catalogue
 from indexer.filters import Condition
 from indexer.near_duplicates import difference_hashes
@@ -21,6 +23,7 @@ from indexer.vectors.protocol import VectorStore
 from retrieval.answer import Answer, Hit
 from retrieval.query import ImagePart, Part, Query
 from retrieval.ranking.composition import (
+    Moments,
     composed_level,
     composed_query,
     image_query,
@@ -29,6 +32,14 @@ from retrieval.ranking.composition import (
 )
 from retrieval.ranking.folding import folded_rows
 from retrieval.ranking.hubness import folded_queries
+from retrieval.ranking.intent import intended_image
+from retrieval.ranking.negation import (
+    RERANKED,
+    finding_weights,
+    judged_order,
+    judgement,
+    unwanted_words,
+)
 from retrieval.ranking.neighbourhood import NEIGHBOURS, neighbourhood_query
 from retrieval.ranking.protocol import Found, Kind, Ranking, Search
 from retrieval.ranking.table import ranked_again, ranked_parts
@@ -67,6 +78,9 @@ class _Asked(NamedTuple):
     top: int
     where: Condition | None
     duplicates: bool
+    query: Query
+    unwanted: Moments | None
+    """Of the similarities with each of the unwanted words; None: there are none."""
 
 
 class Searcher:
@@ -91,6 +105,7 @@ class Searcher:
         self._encoder = encoder
         self._judge = judge
         self._store_lock = threading.Lock()
+        self._encoded_texts = functools.lru_cache(maxsize=32)(self._encoded)
 
     def search(
         self,
@@ -133,7 +148,7 @@ class Searcher:
                 parts,
                 false_reject=false_reject,
                 show_rejected=show_rejected,
-                cosines=view.bank is None and self._ranking is None,
+                cosines=view.bank is None and self._ranking is None and not query.is_intended,
             )
 
     def _answer(
@@ -153,14 +168,22 @@ class Searcher:
         elif self._ranking is not None:
             with _timed(seconds, "expand"):
                 parts = ranked_parts(self._ranking, _kinds(query), parts, self._search_of(view))
+        unwanted, intended, moments = unwanted_words(query), 0.0, None
         with _timed(seconds, "compose"):
-            vector, level = self._composed(query, parts, view)
+            alone = len(parts) == 1 and not unwanted.any() and not query.is_intended
+            sample = parts[:0] if alone else self._sample(view)
+            if query.is_intended:
+                parts, intended = self._intended(query, parts, sample)
+            vector, level = _composed(query, parts, sample)
+            if unwanted.any():
+                moments = similarity_moments(parts[unwanted], sample)
         among = None
         if where is not None:
             with _timed(seconds, "filter"):
                 among = selected_ids(self._catalogue, where)
         without = None if without_hash is None else self._catalogue.id_of_hash(without_hash)
-        asked = _Asked(view, vector, level, parts, top, where, duplicates)
+        level += intended
+        asked = _Asked(view, vector, level, parts, top, where, duplicates, query, moments)
         hits = self._best_hits(asked, among, without, seconds)
         with self._store_lock:
             n_searched = view.store.count() if among is None else len(among)
@@ -176,6 +199,7 @@ class Searcher:
         """Fetches on until there are `top` hits, whatever is left out and folded, or no more."""
         n = asked.top + (without is not None) + (0 if asked.duplicates else FOLDED_FETCH)
         n = max(n, self._ranking.candidates if self._ranking else 0)
+        n = max(n, RERANKED if asked.unwanted else 0)
         while True:
             with _timed(seconds, "search"):
                 ids = self._candidates(asked, n, among)
@@ -256,19 +280,34 @@ class Searcher:
         encoded = self._encoder.encode_images([self._encoder.prepare(rgb)])
         return image_query(encoded.semantic[0], encoded.visual[0], self._encoder.visual_weight)
 
-    def _composed(
-        self, query: Query, parts: Float32[np.ndarray, "P D"], view: _View
-    ) -> tuple[Float32[np.ndarray, "D"], float]:
-        """The vector to search with, and what is taken off every similarity."""
-        weights = np.array([part.weight for part in query.parts])
-        if len(parts) == 1:
-            return (parts[0] if weights[0] > 0 else -parts[0]), 0.0
+    def _sample(self, view: _View) -> Float32[np.ndarray, "N E"]:
+        """Vectors of the collection, evenly spaced, from which standard scores are taken."""
         with self._store_lock:
             ids = view.store.ids()
         step = max(1, len(ids) // SPREAD_SAMPLE)
-        _, sample = searched_vectors(self._catalogue, ids[::step], self._space, view.bank)
-        moments = similarity_moments(parts, sample)
-        return composed_query(parts, weights, moments), composed_level(weights, moments)
+        return searched_vectors(self._catalogue, ids[::step], self._space, view.bank)[1]
+
+    def _encoded(self, texts: tuple[str, ...]) -> Float32[np.ndarray, "B S"]:
+        return self._encoder.encode_texts(texts)
+
+    def _intended(
+        self, query: Query, parts: Float32[np.ndarray, "P E"], sample: Float32[np.ndarray, "N E"]
+    ) -> tuple[Float32[np.ndarray, "P E"], float]:
+        """The parts, images that are wanted as the intent has them; and an only part's level."""
+        identity = self._space.identity
+        width, made, level = identity.dimension, parts.copy(), 0.0
+        for row, part in enumerate(query.parts):
+            if isinstance(part, ImagePart) and part.weight > 0:
+                made[row, :width], level = intended_image(
+                    parts[row, :width],
+                    query.intent,
+                    query.intent_strength,
+                    sample=sample[:, :width],
+                    semantic=identity.semantic_dimension,
+                    encode=lambda texts: self._encoded_texts(tuple(texts)),
+                )
+        # Composing several parts takes off what an average picture scores with each.
+        return made, level if len(parts) == 1 else 0.0
 
     def _hits(self, ids: Int64[np.ndarray, "N"], asked: _Asked, n_certain: int) -> tuple[Hit, ...]:
         """The best of these, of which the first `n_certain` are known to be the library's best."""
@@ -280,21 +319,24 @@ class Searcher:
             again = ranked_again(self._ranking, asked.vector, stored, similarities, order)
             similarities, order = again, np.lexsort((ids, -again))
         by_part = exact_similarities(stored, asked.parts)
+        # Before anything is folded: a picture that went missing must not stand for its likes.
+        paths = self._files(ids, asked.where)
+        found = np.array([bool(paths[id]) for id in ids.tolist()], dtype=np.bool_)
+        certain = order[:n_certain]
+        certain, order = certain[found[certain]], order[found[order]]
+        if asked.unwanted is not None:
+            order = certain = self._wanted(asked, ids, certain, similarities, by_part)
         if asked.duplicates:
             rows = [[row] for row in order.tolist()]
         else:
-            certain = order[:n_certain]
             hashes = difference_hashes(self._catalogue, ids[certain].tolist())
             places = folded_rows(self._base(ids[certain], stored[certain], asked.view), hashes)
             rows = [[int(certain[place]) for place in some] for some in places]
-        paths = self._files(ids, asked.where)
         hits: list[Hit] = []
         for some in rows:
             if len(hits) == asked.top:
                 break
-            index, *folded = [row for row in some if paths[int(ids[row])]] or [-1]
-            if index < 0:
-                continue  # it went missing
+            index, *folded = some
             files = paths[int(ids[index])]
             hits.append(
                 Hit(
@@ -308,6 +350,26 @@ class Searcher:
                 )
             )
         return tuple(hits)
+
+    def _wanted(
+        self,
+        asked: _Asked,
+        ids: Int64[np.ndarray, "N"],
+        rows: Int64[np.ndarray, "C"],
+        similarities: Float64[np.ndarray, "N"],
+        by_part: Float64[np.ndarray, "N P"],
+    ) -> Int64[np.ndarray, "M"]:
+        """These rows in the order to show, without those that answer the unwanted words."""
+        assert asked.unwanted is not None
+        said = captions_of(self._catalogue, ids[rows].tolist())
+        judged = judgement(
+            asked.query,
+            [[caption.text for caption in said[id]] for id in ids[rows].tolist()],
+            by_part[rows][:, unwanted_words(asked.query)],
+            asked.unwanted,
+        )
+        kept: Int64[np.ndarray, "M"] = rows[judged_order(judged, similarities[rows], ids[rows])]
+        return kept
 
     def _base(
         self, ids: Int64[np.ndarray, "N"], stored: Float32[np.ndarray, "N E"], view: _View
@@ -331,6 +393,17 @@ class Searcher:
         for id, fits in fitting.items():
             files[id] = fits + [path for path in files[id] if path not in fits] if fits else []
         return files
+
+
+def _composed(
+    query: Query, parts: Float32[np.ndarray, "P D"], sample: Float32[np.ndarray, "N D"]
+) -> tuple[Float32[np.ndarray, "D"], float]:
+    """The vector to search with, and what is taken off every similarity."""
+    weights = finding_weights(query)
+    if len(parts) == 1:
+        return (parts[0] if weights[0] > 0 else -parts[0]), 0.0
+    moments = similarity_moments(parts, sample)
+    return composed_query(parts, weights, moments), composed_level(weights, moments)
 
 
 def _with_hubness(query: Query, parts: Float32[np.ndarray, "P D"]) -> Float32[np.ndarray, "P D+1"]:

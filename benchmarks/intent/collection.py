@@ -47,7 +47,7 @@ def collection(folder: Path, encoder: Encoder, *, n_scenes: int, seed: int) -> C
     if cache.exists():
         vectors = np.load(cache)
     else:
-        vectors = _encoded(encoder, [named / scene["image"] for scene in scenes])
+        vectors = encoded(encoder, [named / scene["image"] for scene in scenes])
         np.save(cache, vectors)
     width = encoder.identity.semantic_dimension
     queries = [
@@ -66,10 +66,14 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def _encoded(encoder: Encoder, paths: list[Path]) -> Float32[np.ndarray, "N D"]:
+def encoded(encoder: Encoder, paths: list[Path]) -> Float32[np.ndarray, "N D"]:
+    """[s; v] of image files."""
     made = []
     for start in range(0, len(paths), _PER_BATCH):
-        images = [np.asarray(Image.open(path)) for path in paths[start : start + _PER_BATCH]]
+        images = [
+            np.asarray(Image.open(path).convert("RGB"))
+            for path in paths[start : start + _PER_BATCH]
+        ]
         encoded = encoder.encode_images([encoder.prepare(image) for image in images])
         made.append(np.concatenate([encoded.semantic, encoded.visual], axis=1))
     return np.concatenate(made)

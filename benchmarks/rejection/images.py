@@ -12,7 +12,7 @@ from benchmarks.machine import machine_line
 from benchmarks.rejection.tables import rate_line, separation_table, verdict
 from benchmarks.rejection.vectors import image_vectors
 from retrieval.rejection.contest import contestant, detector_names
-from retrieval.rejection.fitting import image_head
+from retrieval.rejection.image_fitting import image_head
 from retrieval.trust import framework_detectors
 
 NEAR = ("caltech_half", "imagenet_1k_sample", "clothing/train", "coco_boxes")

@@ -7,7 +7,7 @@ from jaxtyping import Float64
 
 from retrieval.evaluation.rejection import auroc
 from retrieval.rejection.contest import Contestant
-from retrieval.rejection.detectors import PLAIN
+from retrieval.rejection.registry import PLAIN
 
 RESAMPLES = 500
 FRAMEWORK, FUSION = "satipatthana", "logistic-fusion"

@@ -15,8 +15,8 @@ from benchmarks.rejection.text_sets import text_sets
 from benchmarks.rejection.vectors import flickr, image_vectors
 from retrieval.evaluation.rejection import aurc, hit_of_kept
 from retrieval.rejection.contest import Contestant, contestant, detector_names
-from retrieval.rejection.fitting import KnownTexts, text_evidence, text_head
 from retrieval.rejection.gate import group_of
+from retrieval.rejection.text_fitting import KnownTexts, text_evidence, text_head
 from retrieval.trust import framework_detectors
 from spectrum.encoders import load_encoder
 

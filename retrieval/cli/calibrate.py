@@ -13,7 +13,8 @@ def calibrate(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="captions.jsonl whose sentences are good queries; without it, the captioner's.",
+            help="captions.jsonl with what people wrote of these pictures; without, words are not"
+            " judged.",
         ),
     ] = None,
     split: Annotated[
@@ -32,14 +33,14 @@ def calibrate(
 ) -> None:
     """Calibrate the refusal of queries that the library has nothing for.
 
-    `index` does this by itself; do it again with --captions where you have any, since what people
-    write of your own pictures is the best example of a good query.
+    `index` does this by itself for images. Words need captions by people: name them once with
+    --captions; later calibrations read the same file.
     """
     from retrieval.cli.output import note
     from retrieval.library import Library
     from retrieval.rejection.calibration import CalibrationError, rate_deviation
-    from retrieval.trust import CalibrationOptions
-    from retrieval.trust import calibrate as fitted
+    from retrieval.rejection.library_gate import CalibrationOptions
+    from retrieval.rejection.library_gate import calibrate as fitted
 
     options = CalibrationOptions(
         captions=captions.expanduser().absolute() if captions else None,

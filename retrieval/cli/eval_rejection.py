@@ -45,7 +45,7 @@ def eval_rejection(
     """
     from retrieval.cli.output import json_text, note
     from retrieval.library import Library
-    from retrieval.trust import compared
+    from retrieval.rejection.comparison import compared
 
     with Library.open(library, encoder=encoder, create=False) as opened:
         found = compared(

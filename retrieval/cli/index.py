@@ -112,7 +112,7 @@ def _calibrate(library: Path | None, encoder: str | None) -> None:
     """Fits the gate where the library has none, or has drifted; too few pictures are no error."""
     from retrieval.cli.output import note
     from retrieval.library import Library
-    from retrieval.trust import refit_if_drifted
+    from retrieval.rejection.library_gate import refit_if_drifted
 
     with Library.open(library, encoder=encoder) as opened:
         refit_if_drifted(opened, note)

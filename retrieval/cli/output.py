@@ -68,6 +68,7 @@ def write_answer(
             said = {
                 "hits": rows,
                 "trust": asdict(answer.trust) if answer.trust else None,
+                "ungated": answer.ungated,
                 "n_weak": answer.n_weak,
                 "n_searched": answer.n_searched,
                 "seconds": answer.seconds,
@@ -89,13 +90,19 @@ def write_answer(
         case Format.TABLE if answer.trust is None or answer.trust.accepted:
             empty = "no picture fits the filter" if filtered else "the library holds no picture"
             note(f"nothing found: {empty}")
-    _tell_trust(answer)
+    _tell_trust(answer, explain)
 
 
-def _tell_trust(answer: Answer) -> None:
-    """Says on stderr why a query was refused, or what was left out."""
+def _tell_trust(answer: Answer, explain: bool) -> None:
+    """Says on stderr why a query was refused, or what was left out.
+
+    That a library without captions judges no words is said by `index` and `status`, not here again
+    with every search, unless everything is to be explained.
+    """
+    from retrieval.rejection.state import TAUGHT_NOTHING
+
     trust = answer.trust
-    if answer.ungated:
+    if answer.ungated and (explain or answer.ungated not in TAUGHT_NOTHING):
         note(f"not judged: {answer.ungated}")
     if trust is not None and not trust.accepted:
         reasons = "; ".join(trust.reasons)

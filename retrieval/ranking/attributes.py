@@ -32,29 +32,25 @@ class Attribute:
         return [self.template.format(value) for value in self.values]
 
 
+_COLOURS = "red orange yellow green blue purple pink white black brown grey turquoise"
+_SHAPES = "ball cube cone pyramid cylinder ring star circle square triangle box cross heart tube"
+_TEXTURES = "plain striped dotted checkered marble wooden metal glass floral brick leather furry"
+
 COLOUR = Attribute(
     names=("colour", "color", "hue"),
-    values=tuple(
-        "red orange yellow green blue purple pink white black brown grey turquoise".split()
-    ),
+    values=tuple(_COLOURS.split()),
     template="a {} thing",
     synonyms={"gray": "grey", "violet": "purple", "crimson": "red", "cyan": "turquoise"},
 )
 SHAPE = Attribute(
     names=("shape", "form", "outline"),
-    values=tuple(
-        "ball cube cone pyramid cylinder ring star circle square triangle box cross heart".split()
-        + ["tube"]
-    ),
+    values=tuple(_SHAPES.split()),
     template="a {}",
     synonyms={"sphere": "ball", "round": "circle", "triangular": "triangle"},
 )
 TEXTURE = Attribute(
     names=("pattern", "texture", "material", "surface"),
-    values=tuple(
-        "plain striped dotted checkered marble wooden metal glass floral brick leather".split()
-        + ["furry"]
-    ),
+    values=tuple(_TEXTURES.split()),
     template="a {} thing",
     synonyms={
         "spotted": "dotted",

@@ -21,7 +21,7 @@ SUBTRACTED = 0.3
 """Share of an unwanted part's weight that is still subtracted, to order those that are left."""
 STANDS_OUT = 2.0
 """Standard score from which a picture without a caption is taken to answer unwanted words. Lower
-ones put more innocent pictures last than guilty ones, photographs above all; see `docs/intent.md`."""
+ones put more innocent pictures last than guilty ones: see `docs/intent.md`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +37,8 @@ class Judgement:
 
 
 def unwanted_words(query: Query) -> Bool[np.ndarray, "P"]:
-    """Which parts of a query are words that are subtracted."""
-    return np.array([isinstance(part, TextPart) and part.weight < 0 for part in query.parts])
+    """Which parts of a query are words of weight -1 or less: weaker ones only mean less of it."""
+    return np.array([isinstance(part, TextPart) and part.weight <= -1 for part in query.parts])
 
 
 def finding_weights(query: Query) -> Float64[np.ndarray, "P"]:
@@ -47,9 +47,9 @@ def finding_weights(query: Query) -> Float64[np.ndarray, "P"]:
     Where nothing is wanted all weights are as they were: there is nothing else to find by.
     """
     weights = np.array([part.weight for part in query.parts])
-    if not (weights > 0).any():
-        return weights
-    return np.where(unwanted_words(query), SUBTRACTED * weights, weights)
+    if (weights > 0).any():
+        weights[unwanted_words(query)] *= SUBTRACTED
+    return weights
 
 
 def standing_out(
@@ -64,7 +64,8 @@ def standing_out(
     Nothing stands out where nothing is known of the spread: fewer than two pictures, or all alike.
     """
     scores = (similarities - moments.mean) / moments.spread
-    return (scores > STANDS_OUT).any(axis=1)
+    found: Bool[np.ndarray, "N"] = (scores > STANDS_OUT).any(axis=1)
+    return found
 
 
 def judgement(
@@ -80,7 +81,7 @@ def judgement(
     """
     texts = [part for part in query.parts if isinstance(part, TextPart)]
     wished = " ".join(part.text for part in texts if part.weight > 0)
-    refused = [part.text for part in texts if part.weight < 0]
+    refused = [part.text for part in texts if part.weight <= -1]
     captioned = np.array([bool(said) for said in captions], dtype=bool)
     dropped = [
         any(said_share(words, one) == 1 for words in refused for one in said) for said in captions
@@ -98,4 +99,5 @@ def judged_order(
 ) -> Int64[np.ndarray, "M"]:
     """Rows in the order to show: those not dropped; the suspected last, the more wanted first."""
     order = np.lexsort((ids, -similarities, -judged.wanted, judged.suspected))
-    return order[~judged.dropped[order]].astype(np.int64)
+    kept: Int64[np.ndarray, "M"] = order[~judged.dropped[order]].astype(np.int64)
+    return kept

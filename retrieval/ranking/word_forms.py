@@ -6,6 +6,7 @@ telling whether a caption says what somebody asked for, not for indexing text.
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _IRREGULAR = {
@@ -22,16 +23,18 @@ _IRREGULAR = {
     "wolves": "wolf",
     "shelves": "shelf",
 }
-_EMPTY = frozenset(
+_EMPTY_WORDS = (
     "a an the of on in at by to with without and or is are was be it its this that these those"
     " there some any no not only just but same more less very from for as thing things something"
-    " anything picture photo image".split()
+    " anything picture photo image"
 )
+_EMPTY = frozenset(_EMPTY_WORDS.split())
 """Words that say nothing of what is seen."""
 _SHORTEST = 3
 """Letters that a word keeps at least when an ending is taken off."""
 
 
+@lru_cache(maxsize=4096)
 def word_forms(word: str) -> frozenset[str]:
     """The word in lower case, and what it may be a form of: two words match if these meet."""
     plain = word.casefold()

@@ -9,8 +9,9 @@ from jaxtyping import Float64
 
 from retrieval.evaluation.rejection import auroc, fpr_at_tpr
 from retrieval.rejection.calibration import CalibrationError, conformal_threshold
-from retrieval.rejection.detectors import PLAIN, Sample
+from retrieval.rejection.detectors import Sample
 from retrieval.rejection.gate import Head
+from retrieval.rejection.registry import PLAIN
 
 LEARNED = (*PLAIN, "satipatthana")
 """Detectors that are more than one plain figure."""

@@ -40,9 +40,11 @@ class Provenance:
     made_at: str
     """UTC, ISO 8601."""
     source: str
-    """Where the known texts came from: captions | captioner | words | none."""
+    """Where the known texts came from: captions | none."""
     captions_file: str
     """Path of the captions; empty where there were none."""
+    captions_split: str
+    """The only split of them that was read; empty: all."""
     captions_hash: str
     """BLAKE2b-128 of the known texts."""
     space: str
@@ -192,10 +194,11 @@ def combined(parts: Sequence[Trust | None]) -> Trust | None:
     """The trust of a query of several parts: its least trusted part's, times their number.
 
     p = min(1, m min_i p_i) (Bonferroni): if every part alone is refused at most alpha of the time,
-    so is the whole, however the parts depend on each other. None where a part was not judged.
+    so is the whole, however the parts depend on each other. Parts that were not judged, None, say
+    nothing; None where none was.
     """
     judged = [part for part in parts if part is not None]
-    if not judged or len(judged) < len(parts):
+    if not judged:
         return None
     least = min(judged, key=lambda part: part.trust)
     if len(judged) == 1:

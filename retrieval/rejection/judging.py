@@ -11,6 +11,7 @@ from retrieval.query import ImagePart, Query, TextPart
 from retrieval.rejection.calibration import CalibrationError
 from retrieval.rejection.company import TextEncoder
 from retrieval.rejection.gate import Gate, combined
+from retrieval.rejection.state import NEVER_CALIBRATED, WORDS_UNJUDGED
 
 
 class Judge:
@@ -49,7 +50,7 @@ class Judge:
         parts: Float32[np.ndarray, "P D"],
         false_reject: float,
     ) -> tuple[Trust | None, str]:
-        """The query's trust, or None and why not.
+        """The query's trust, None where no part was judged; and which parts were not, and why.
 
         Parts that are subtracted are not judged: nobody minds that there is nothing unwanted. A
         calibration that cannot be read refuses nothing, and the search goes on.
@@ -57,17 +58,20 @@ class Judge:
         gate = self._opened()
         if gate is None:
             return None, self._trouble
-        judged = []
+        judged: list[Trust | None] = []
+        unjudged = ""
         for part, vector in zip(query.parts, parts, strict=True):
             if part.weight < 0:
                 continue
-            if isinstance(part, TextPart):
+            if isinstance(part, TextPart) and "text" not in gate.heads:
+                unjudged = WORDS_UNJUDGED
+            elif isinstance(part, TextPart):
                 semantic = np.ascontiguousarray(vector[: self._semantic])
                 judged.append(gate.text_trust(part.text, semantic, self._encode, false_reject))
             elif isinstance(part, ImagePart):
                 unit = self._unit_blocks(vector)
                 judged.append(gate.image_trust(unit, false_reject))
-        return combined(judged), ""
+        return combined(judged), unjudged
 
     def _gated(self, answer: Answer, query: Query, *, show_rejected: bool, cosines: bool) -> Answer:
         """Queries of several parts have standard scores, and all their hits are kept."""
@@ -89,6 +93,7 @@ class Judge:
         if not self._loaded:
             try:
                 self._gate = self._load()
+                self._trouble = "" if self._gate else NEVER_CALIBRATED
             except CalibrationError as error:
                 self._trouble = str(error)
             self._loaded = True

@@ -7,6 +7,13 @@ from retrieval.rejection.gate import Provenance
 
 DRIFT = 0.1
 """Share of the pictures that may come or go before `index` calibrates again."""
+WORDS_UNJUDGED = (
+    "words are not judged, since the library has no captions: 'spectrum calibrate --captions FILE'"
+    " teaches them"
+)
+NEVER_CALIBRATED = "the library is not calibrated: 'spectrum status' says why"
+TAUGHT_NOTHING = (WORDS_UNJUDGED, NEVER_CALIBRATED)
+"""Why queries are not judged where nothing is broken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,16 +36,20 @@ def standing(
     provenance: Provenance, detectors: Mapping[str, str], drift: float, *, encoder_changed: bool
 ) -> TrustStatus:
     """The status of a calibration that is there."""
+    judged = "words and images" if "text" in detectors else "images"
+    texts = f" and {provenance.n_texts:,} captions" if provenance.n_texts else ""
     said = (
-        f"calibrated {provenance.made_at[:10]} on {provenance.n_images:,} pictures and"
-        f" {provenance.n_texts:,} texts ({provenance.source})"
+        f"{judged} are judged: calibrated {provenance.made_at[:10]} on"
+        f" {provenance.n_images:,} pictures{texts}"
     )
     if encoder_changed:
-        said += "; of another encoder, so nothing is refused: run 'spectrum calibrate'"
+        said = "calibrated for another encoder, so nothing is refused: run 'spectrum calibrate'"
     elif drift > DRIFT:
         said += f"; {drift:.0%} of the pictures have changed since: run 'spectrum calibrate'"
     elif drift > 0:
         said += f"; {drift:.1%} of the pictures have changed since"
+    if "text" not in detectors and not encoder_changed:
+        said += f"; {WORDS_UNJUDGED}"
     return TrustStatus(
         sentence=said,
         calibrated=not encoder_changed,

@@ -23,7 +23,8 @@ from retrieval.rejection.words import Arrays, WordSupport
 
 FOLDER = "trust"
 MANIFEST = "gate.json"
-VERSION = 1
+VERSION = 2
+"""Version 1 was calibrated on sentences of the captioner, which refused good queries."""
 MakeDetector = Callable[[str, tuple[str, ...]], Detector]
 
 

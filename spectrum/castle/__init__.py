@@ -8,5 +8,5 @@ Shape letters:
 
     B   anchors, each with a neighbourhood   K   replacements: one for each member, or 1 for all
     M   members; member 0 is the anchor      L   levels of the causal graph
-    D   width of a feature
+    D   width of a feature                   J   members that are watched, the first of M
 """

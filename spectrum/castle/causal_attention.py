@@ -3,10 +3,15 @@
 import math
 from collections.abc import Callable
 
-from jaxtyping import Bool, Float
+import torch
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from spectrum.arguments import lowest, require_shape
+
+PAIRS = 1024
+"""Pairs of a square of members that a processor compares at once: half of their differences, of
+which there are no more, stay in its cache."""
 
 
 def causal_mask(
@@ -28,10 +33,54 @@ def causal_mask(
     Departure: none. |.| is read as the absolute value of each component, of which a norm is one
     f_theta; so M is symmetric.  Reference loop: tests/references/castle.py
     """
-    apart = (features[:, :, None] - sources[:, None, :]).abs()
+    return _mask_logits(features[:, :, None], sources[:, None, :], network).sigmoid()
+
+
+def _mask_logits(
+    features: Float[Tensor, "B _ _ D"],
+    sources: Float[Tensor, "B _ _ D"],
+    network: Callable[[Tensor], Tensor],
+) -> Float[Tensor, "B M K"]:
+    """f_theta( |F_i - F_j| ) of two that broadcast."""
+    apart = (features - sources).abs_()
     logits = network(apart)
     require_shape(logits, "network(|F_i - F_j|)", (*apart.shape[:3], 1))
-    return logits.squeeze(-1).sigmoid()
+    return logits.squeeze(-1)
+
+
+def mutual_mask(
+    features: Float[Tensor, "B M D"], network: Callable[[Tensor], Tensor]
+) -> Float[Tensor, "B M M"]:
+    """`causal_mask` of the members among themselves, from half of the pairs: M is symmetric.
+
+    Member i is set beside the M // 2 that follow it in a circle, which meets every pair; nothing
+    sets an image apart from itself, so the diagonal is one number. ValueError as of `causal_mask`.
+    """
+    members = features.shape[1]
+    reach = members // 2
+    circle = torch.cat([features, features[:, :reach]], dim=1)
+    # Windows are views: the differences are the only B M M/2 D numbers that are written.
+    following = circle.unfold(1, reach + 1, 1)[..., 1:].movedim(-1, 2)
+    size = len(features) if features.device.type != "cpu" else max(1, PAIRS // (members * members))
+    logits = torch.cat(
+        [
+            _mask_logits(first, second[:, :, None], network)
+            for first, second in zip(following.split(size), features.split(size), strict=True)
+        ]
+    )
+    on_itself = network(features.new_zeros(1, 1, 1, features.shape[-1])).reshape(1, 1)
+    pairs = torch.cat([on_itself.expand(len(features), 1), logits.flatten(1)], dim=1)
+    return pairs.sigmoid()[:, _pair_numbers(members, features.device)]
+
+
+def _pair_numbers(members: int, device: torch.device) -> Int64[Tensor, "M M"]:
+    """Where `mutual_mask` finds the pair of two members: 0 for an image and itself."""
+    member = torch.arange(members, device=device)
+    ahead = (member - member[:, None]) % members
+    reach = members // 2
+    forth = member[:, None] * reach + ahead
+    back = member * reach + (members - ahead)
+    return torch.where(ahead > reach, back, forth).fill_diagonal_(0)
 
 
 def causal_logits(

@@ -1,13 +1,19 @@
 """CASTLE, wired: neighbourhoods in, what is to be added to each anchor out."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from spectrum.arguments import require_neighbourhoods
-from spectrum.castle.causal_attention import causal_attention, causal_logits, causal_mask
+from spectrum.castle.causal_attention import (
+    causal_attention,
+    causal_logits,
+    causal_mask,
+    mutual_mask,
+)
 from spectrum.castle.causal_graph import edge_weights, next_level
 from spectrum.castle.config import CastleConfig
 from spectrum.castle.counterfactual import (
@@ -19,6 +25,11 @@ from spectrum.castle.counterfactual import (
     noised,
 )
 from spectrum.projection import NearIdentity
+
+
+BLOCK = 16
+"""Neighbourhoods that a processor works on at once, where no gradient is asked for: their
+differences stay in its cache."""
 
 
 class Castle(nn.Module):
@@ -67,7 +78,16 @@ class Castle(nn.Module):
         a member is real. ValueError where there is no anchor or it is not real.
         """
         require_neighbourhoods(features, member_mask, self.config.width, "CASTLE")
-        given = self.intervention(features, member_mask)
+        whole = torch.is_grad_enabled() or features.device.type != "cpu"
+        size = len(features) if whole else BLOCK
+        blocks = zip(features.split(size), member_mask.split(size), strict=True)
+        return torch.cat([self._residual(*block) for block in blocks])
+
+    def _residual(
+        self, features: Float[Tensor, "B M D"], member_mask: Bool[Tensor, "B M"]
+    ) -> Float[Tensor, "B D"]:
+        """Of 1.3a, the anchor's column alone: nothing else of it reaches the anchor's output."""
+        given = self.intervention(features, member_mask, watched=1)
         standard = causal_attention(given.logits, member_mask)
         thresholds, kept_shares = self.threshold_logits.sigmoid(), self.kept_share_logits.sigmoid()
         for threshold, kept_share in zip(thresholds, kept_shares, strict=True):
@@ -77,8 +97,9 @@ class Castle(nn.Module):
             member_mask,
             self.log_effect_temperature.exp(),
         )
-        attention = mixed_attention(standard, counterfactual, self.standard_share_logit.sigmoid())
-        return (attention[:, :1] @ given.values)[:, 0] - features[:, 0]
+        share = self.standard_share_logit.sigmoid()
+        attention = mixed_attention(standard[:, :1], counterfactual, share)
+        return (attention @ given.values)[:, 0] - features[:, 0]
 
     def influences(
         self, features: Float[Tensor, "B M D"], member_mask: Bool[Tensor, "B M"]
@@ -89,35 +110,55 @@ class Castle(nn.Module):
         the result most. 0 where a member is not real. Errors as of `forward`.
         """
         require_neighbourhoods(features, member_mask, self.config.width, "CASTLE")
-        return intervention_effects(self.intervention(features, member_mask), member_mask)[:, :, 0]
+        given = self.intervention(features, member_mask, watched=1)
+        return intervention_effects(given, member_mask)[:, :, 0]
 
     def intervention(
-        self, features: Float[Tensor, "B M D"], member_mask: Bool[Tensor, "B M"]
+        self,
+        features: Float[Tensor, "B M D"],
+        member_mask: Bool[Tensor, "B M"],
+        *,
+        watched: int | None = None,
     ) -> Intervention:
-        """Logits and values of 1.1, and what they become when each image is replaced (1.3a)."""
+        """Logits and values of 1.1, and what they become when each image is replaced (1.3a).
+
+        Of the first `watched` members, which are cheaper; of all by default.
+        """
+        count = features.shape[1] if watched is None else watched
         if self.training and self.config.perturbation == "noise":
             replaced = noised(features, self.config.noise)
         else:
             replaced = ablated(features, member_mask)
-        queries, keys = self._queries(features), self.key(features)
-        new_queries, new_keys = self._queries(replaced), self.key(replaced)
-        # Symmetric: the mask of (j, i') serves j looking at i' and i' looking at j.
-        new_mask = causal_mask(features, replaced, self.difference_network)
-        none_apart = causal_mask(replaced[:, :1], replaced[:, :1], self.difference_network)
-        on_itself = (new_queries * new_keys).sum(dim=-1) / math.sqrt(features.shape[-1])
-        own_logits = causal_logits(new_queries, keys, new_mask.mT).expand(-1, keys.shape[1], -1)
-        values = self.value(features)
+        mask = self._mask_network()
+        queries, keys, values = self._queries(features), self.key(features), self.value(features)
+        replaced_queries, new_keys = self._queries(replaced[:, :count]), self.key(replaced)
+        own_logits = causal_logits(
+            replaced_queries, keys, causal_mask(replaced[:, :count], features, mask)
+        ).expand(-1, count, -1)
+        source_logits = causal_logits(
+            queries[:, :count], new_keys, causal_mask(features[:, :count], replaced, mask)
+        )
+        none_apart = causal_mask(replaced[:1, :1], replaced[:1, :1], mask)[0]
+        on_itself = (replaced_queries * new_keys[:, :count]).sum(dim=-1) / math.sqrt(
+            features.shape[-1]
+        )
         return Intervention(
-            logits=causal_logits(
-                queries, keys, causal_mask(features, features, self.difference_network)
-            ),
-            source_logits=causal_logits(queries, new_keys, new_mask).expand_as(own_logits),
+            logits=causal_logits(queries, keys, mutual_mask(features, mask)),
+            source_logits=source_logits.expand_as(own_logits),
             own_logits=own_logits.diagonal_scatter(
-                (on_itself * none_apart[:, 0]).expand(-1, keys.shape[1]), dim1=1, dim2=2
+                (on_itself * none_apart).expand(-1, count), dim1=1, dim2=2
             ),
             values=values,
             new_values=self.value(replaced).expand_as(values),
         )
+
+    def _mask_network(self) -> Callable[[Tensor], Tensor]:
+        """f_theta; while its last layer is 0, and nothing learns, the constant that it is then."""
+        last = self.difference_network[-1]
+        assert isinstance(last, nn.Linear)
+        if torch.is_grad_enabled() or bool(last.weight.any()):
+            return self.difference_network
+        return lambda apart: last.bias.expand(*apart.shape[:-1], 1)
 
     def _queries(self, features: Float[Tensor, "B K D"]) -> Float[Tensor, "B K D"]:
         made: Tensor = self.query(features)

@@ -9,4 +9,5 @@ Shape letters:
     N   images, texts or queries, of no order       S   semantic width, shared with texts
     B   anchors, each with a neighbourhood          D   width of a stored vector, its first S
     M   members; member 0 is the anchor                 components the semantic block; D >= S
+    J   members that are watched, the first of M: all of them, or the anchor alone
 """

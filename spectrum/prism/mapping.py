@@ -10,19 +10,23 @@ from torch.nn import functional
 from spectrum.arguments import lowest, require_not_negative, require_pairs, require_shape
 
 
-def semantic_similarity(prompts: Float[Tensor, "B M S"]) -> Float[Tensor, "B M M"]:
+def semantic_similarity(
+    prompts: Float[Tensor, "B M S"], *, watched: int | None = None
+) -> Float[Tensor, "B J M"]:
     r"""How alike what is said of two images of a neighbourhood is: in [-1, 1].
+
+    The first `watched` rows of it, of all M by default.
 
     PRISM 2.3a:  S_ij = cosine(P_i, P_j)
 
         paper   here       shape
         P       prompts    B M S    by `prompt_embeddings`
-        S       returned   B M M    symmetric; 1 on the diagonal, 0 where a prompt has no length
+        S       returned   B J M    symmetric; 1 on the diagonal, 0 where a prompt has no length
 
     Departure: none.  Reference loop: tests/references/prism.py
     """
     units = functional.normalize(prompts, dim=-1)
-    similarity: Tensor = units @ units.mT
+    similarity: Tensor = units[:, :watched] @ units.mT
     return similarity
 
 
@@ -30,31 +34,33 @@ def base_weights(
     features: Float[Tensor, "B M D"],
     member_mask: Bool[Tensor, "B M"],
     temperature: float | Float[Tensor, ""],
-) -> Float[Tensor, "B M M"]:
+    *,
+    watched: int | None = None,
+) -> Float[Tensor, "B J M"]:
     r"""W^base of PRISM 2.3b: softmax_j( F_i . F_j / tau ) over the real members.
 
-    The paper does not say which: read as the attention that the features themselves ask for.
+    The first `watched` rows of it, of all M by default. The paper does not say which: read as the attention that the features themselves ask for.
     ValueError where the mask has another shape.
     """
     require_shape(member_mask, "member_mask", tuple(features.shape[:2]))
-    logits = features @ features.mT / temperature
+    logits = features[:, :watched] @ features.mT / temperature
     return logits.masked_fill(~member_mask[:, None], lowest(logits.dtype)).softmax(dim=-1)
 
 
 def semantic_weights(
-    base: Float[Tensor, "B M M"],
-    similarity: Float[Tensor, "B M M"],
+    base: Float[Tensor, "B J M"],
+    similarity: Float[Tensor, "B J M"],
     gain: float | Float[Tensor, ""],
-) -> Float[Tensor, "B M M"]:
+) -> Float[Tensor, "B J M"]:
     r"""Attention, raised where two images are described alike.
 
     PRISM 2.3b:  W_ij = W^base_ij (1 + gamma S_ij)
 
         paper    here         shape
-        W^base   base         B M M    rows sum to 1
-        S        similarity   B M M    by `semantic_similarity`
+        W^base   base         B J M    rows sum to 1
+        S        similarity   B J M    by `semantic_similarity`
         gamma    gain         >= 0; a number, or learned; above 1 a weight may fall below 0
-        W        returned     B M M    rows do not sum to 1: see `as_distributions`
+        W        returned     B J M    rows do not sum to 1: see `as_distributions`
 
     ValueError for two shapes or a negative number.
     Departure: none.  Reference loop: tests/references/prism.py
@@ -65,7 +71,7 @@ def semantic_weights(
     return base * (1 + gain * similarity)
 
 
-def as_distributions(weights: Float[Tensor, "B M M"]) -> Float[Tensor, "B M M"]:
+def as_distributions(weights: Float[Tensor, "B J M"]) -> Float[Tensor, "B J M"]:
     """W of PRISM 2.3b with rows that sum to 1; a weight below 0 would subtract an image, and is 0.
 
     Every row needs a weight above 0. That of an image for itself is, since S_ii = 1.

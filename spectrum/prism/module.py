@@ -99,11 +99,13 @@ class Prism(nn.Module):
         require_neighbourhoods(features, member_mask, self.config.width, "PRISM")
         width = self.config.semantic_width
         require_shape(prompts, "prompts", (*features.shape[:2], width))
-        base = base_weights(features, member_mask, self.log_base_temperature.exp())
+        base = base_weights(features, member_mask, self.log_base_temperature.exp(), watched=1)
         gain = functional.softplus(self.gain_logit)
-        weights = as_distributions(semantic_weights(base, semantic_similarity(prompts), gain))
-        values = torch.cat([prompts, features[..., width:]], dim=-1)
-        return (weights[:, :1] @ values)[:, 0] - features[:, 0]
+        similarity = semantic_similarity(prompts, watched=1)
+        weights = as_distributions(semantic_weights(base, similarity, gain))
+        # W [P; F_visual], without writing the members' values side by side.
+        moved = torch.cat([weights @ prompts, weights @ features[..., width:]], dim=-1)
+        return moved[:, 0] - features[:, 0]
 
     def intended(
         self,

@@ -1,5 +1,6 @@
 """Which stack refines an encoder's vectors, and how much of it a budget allows."""
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,9 @@ BUDGETS = ("none", "fast", "balanced", "best")
 """Names of budgets; a number of milliseconds an image is one too."""
 
 DEFAULT_BUDGET = "best"
+
+METADATA = "spectrum"
+"""The key under which a weight file says what it is, as JSON."""
 
 SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "stack.safetensors"
 """The stack of the embedded encoder."""
@@ -64,11 +68,17 @@ def load_subsets(encoder: EncoderIdentity) -> Callable[[tuple[str, ...]], Refine
 
 
 def encoder_of(path: Path) -> str | None:
-    """The fingerprint of the encoder that a stack refines; None where there is no file."""
+    """The fingerprint of the encoder that a stack refines; None where there is no file.
+
+    Raises ModelUnavailableError for a damaged file.
+    """
     if not path.is_file():
         return None
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
-    with safe_open(path, framework="np") as opened:
-        said: dict[str, str] = opened.metadata() or {}
-    return said.get("encoder")
+    try:
+        with safe_open(path, framework="np") as opened:
+            said = json.loads((opened.metadata() or {})[METADATA])
+        return str(said["encoder"])
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ModelUnavailableError(f"{path}: not a readable stack ({error})") from error

@@ -117,15 +117,13 @@ class Stack(nn.Module):
             made = made._replace(oracle=_unit(self._oracle(semantic, grids)))
         if "harmony" in modules or "prism" in modules:
             levels = self.description.levels(visual_levels(visual, grids.tokens))
-            described = _unit(
-                self.description(levels)
-                + self.config.memory_share
-                * self.memory(visual, self.config.memory_temperature, grids.own)
-            )
+            read = self.description(levels)
+            remembered = self.memory(visual, self.config.memory_temperature, grids.own)
+            described = remembered if self.config.remembered else read
             made = made._replace(descriptions=described)
             if "harmony" in modules:
                 fused = self.fusion(levels, [described] * len(levels))
-                made = made._replace(harmony=_unit(described + fused))
+                made = made._replace(harmony=_unit(read + fused))
             if "prism" in modules:
                 made = made._replace(prompts=_unit(self.prism.prompts(semantic, described)))
         return made

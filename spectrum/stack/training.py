@@ -145,8 +145,9 @@ class StackTrainer:
         held = everything % training.validation == training.validation - 1
         self.learned, self.held = everything[~held], everything[held]
         # Row r of the memory is the r-th image that is learned from; others see all of it.
+        self.remembered = self.learned[: stack.config.remembered]
         self.own = torch.full((count,), -1).index_put(
-            (self.learned,), torch.arange(len(self.learned))
+            (self.remembered,), torch.arange(len(self.remembered))
         )
         self.log_temperature = nn.Parameter(torch.tensor(training.temperature_start).log())
         self.history: list[Epoch] = []
@@ -166,7 +167,8 @@ class StackTrainer:
             joined = [torch.cat(level) for level in zip(*levels, strict=True)]
             self.stack.description.fit(joined, self.described[rows])
             if self.stack.config.remembered:
-                self.stack.memory.remember(view.vectors(rows)[:, width:], self.described[rows])
+                shown = view.vectors(self.remembered)[:, width:]
+                self.stack.memory.remember(shown, self.described[self.remembered])
             self.stack.nexus.readout.fit(self._pooled()[0][rows], self.described[rows], 0.1)
             grids = view.grids(rows[: 4 * READ_AT_ONCE])
             self.stack.oracle.fit_readout(grids.tokens, self.described[rows[: 4 * READ_AT_ONCE]])
@@ -216,7 +218,7 @@ class StackTrainer:
         parameters = [*self._learning(stage), self.log_temperature]
         torch.manual_seed(self.training.seed + stage)  # so that a resumed run goes on alike
         optimiser = torch.optim.AdamW(parameters, lr=rate, weight_decay=training.weight_decay)
-        steps = max(1, len(self.learned) // training.batch)
+        steps = -(-len(self.learned) // training.batch)
         # Of five steps a fifth is one, and torch divides by the number of steps after the first.
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser, rate, total_steps=max(6, steps * epochs), pct_start=0.2

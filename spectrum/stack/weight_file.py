@@ -9,12 +9,13 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float, Int8
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from spectrum.arguments import require_shape
 from spectrum.encoders.protocol import ModelUnavailableError
 from spectrum.stack.config import StackConfig
+from spectrum.stack.loading import METADATA
 from spectrum.stack.stack import Stack
 
 SMALLEST = 2048
@@ -42,12 +43,10 @@ def save_stack(path: Path, stack: Stack, texts: Float[Tensor, "R S"], encoder: s
             stored[name], stored[name + SCALES] = eight_bits(value)
         else:
             stored[name] = value.contiguous()
-    metadata = {"config": json.dumps(asdict(stack.config)), "encoder": encoder}
+    # One key, since the format stores keys in any order and equal weights are to be equal bytes.
+    said = json.dumps({"config": asdict(stack.config), "encoder": encoder}, sort_keys=True)
     unfinished = path.with_name(path.name + ".tmp")
-    try:
-        save_file(stored, unfinished, metadata)
-    except SafetensorError as error:  # for a full disk too
-        raise OSError(f"{path}: {error}") from error
+    unfinished.write_bytes(save(stored, {METADATA: said}))
     unfinished.replace(path)
 
 
@@ -56,8 +55,8 @@ def load_stack(path: Path) -> TrainedStack:
     try:
         hashed = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
         with safe_open(path, framework="pt") as opened:
-            said = opened.metadata() or {}
-            config = json.loads(said["config"])
+            said = json.loads((opened.metadata() or {})[METADATA])
+            config = said["config"]
             stored = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
         known = {field.name for field in fields(StackConfig)}
         stack = Stack(StackConfig(**{name: config[name] for name in config if name in known}))

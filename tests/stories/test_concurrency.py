@@ -102,14 +102,14 @@ def test_searching_while_another_process_indexes(tmp_path: Path, pictures: Path)
         process = started(run, library.folder, pictures, tmp_path / "tally", 0.05)
         seen = []
         while process.is_alive():
-            answer = library.search("red", top=15)
+            answer = library.search("red", top=15, duplicates=True)
             seen.append(answer.n_searched)
             present = {hit.path for hit in answer.hits}
             assert present <= set(library.catalogue.known_under("/", library.space.id))
             order = [(-hit.similarity, hit.image_id) for hit in answer.hits]
             assert order == sorted(order)
         assert exit_code(process) == 0
-        assert library.search("red", top=50).n_searched == 43
+        assert library.search("red", top=50, duplicates=True).n_searched == 43
     assert seen == sorted(seen)
     assert len(set(seen)) > 3  # it was watched while it grew
 
@@ -117,13 +117,15 @@ def test_searching_while_another_process_indexes(tmp_path: Path, pictures: Path)
 def test_many_threads_ask_one_library(tmp_path: Path, pictures: Path) -> None:
     with opened(tmp_path) as library:
         library.index(pictures, options=options())
-        expected = {words: library.search(words, top=15).hits for words in ("red", "blue")}
-        library.__dict__.pop("searcher")
+        expected = {
+            words: library.search(words, top=15, duplicates=True).hits for words in ("red", "blue")
+        }
+        library.__dict__.pop("_searchers", None)
 
         def ask() -> None:
             for words in ("red", "blue") * 4:
-                assert library.search(words, top=15).hits == expected[words]
-                assert library.search(words, top=5).hits == expected[words][:5]
+                assert library.search(words, top=15, duplicates=True).hits == expected[words]
+                assert library.search(words, top=5, duplicates=True).hits == expected[words][:5]
 
         with threads(ask, 8) as raised:
             pass
@@ -140,7 +142,10 @@ def test_threads_search_while_the_library_grows_and_shrinks(tmp_path: Path, pict
 
         def ask() -> None:
             while not done.is_set():
-                short, long = library.search("red", top=5), library.search("red", top=15)
+                short, long = (
+                    library.search("red", top=5, duplicates=True),
+                    library.search("red", top=15, duplicates=True),
+                )
                 assert_consistent(short, long, pictures)
                 library.similar(pictures / "039.png", top=5)
 
@@ -171,7 +176,7 @@ def test_pictures_pruned_in_the_middle_of_a_query(tmp_path: Path, pictures: Path
     with opened(tmp_path) as library:
         library.index(pictures)
     with Library.open(tmp_path / "test.library", encoder=Slow(tmp_path / "t")) as library:
-        hits = library.search("red", top=10).hits
+        hits = library.search("red", top=10, duplicates=True).hits
         assert {Path(hit.path).name for hit in hits} == {f"{i:03}.png" for i in range(30, 40)}
 
 
@@ -217,7 +222,7 @@ def test_a_database_that_stays_locked(
         with pytest.raises(LibraryBusyError, match="locked for 0.1 seconds: wait for it"):
             library.index(pictures, options=options(), progress=LockedLater())
         assert library.status().present == 8
-        assert len(library.search("red", top=50).hits) == 8
+        assert len(library.search("red", top=50, duplicates=True).hits) == 8
         held[0].close()  # type: ignore[attr-defined]
         holder.dispose()
         assert library.index(pictures, options=options()).encoded == 32
@@ -241,8 +246,10 @@ def test_equal_scores_are_ordered_alike_for_every_length(tmp_path: Path) -> None
         for i in range(25):
             (tmp_path / f"{i:03}.png").rename(folder / f"{i:03}.png")
         assert library.index(folder).returned == 25
-        every = [hit.image_id for hit in library.search("red", top=150).hits]
+        every = [hit.image_id for hit in library.search("red", top=150, duplicates=True).hits]
         assert len(every) == 150
         assert every == sorted(every)
         for top in (1, 5, 15, 60, 149):
-            assert [hit.image_id for hit in library.search("red", top=top).hits] == every[:top]
+            assert [
+                hit.image_id for hit in library.search("red", top=top, duplicates=True).hits
+            ] == every[:top]

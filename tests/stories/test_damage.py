@@ -47,7 +47,10 @@ def opened(folder: Path) -> Library:
 
 def answers(folder: Path) -> list[object]:
     with opened(folder) as library:
-        queries = [library.search(words, top=7) for words in ("red", "blue", "white yellow")]
+        queries = [
+            library.search(words, top=7, duplicates=True)
+            for words in ("red", "blue", "white yellow")
+        ]
         return [(answer.hits, answer.n_searched) for answer in queries]
 
 
@@ -189,6 +192,6 @@ def test_a_full_disk(tmp_path: Path, largest_file_bytes: int) -> None:
         present = library.status().present
         assert present % BATCH_SIZE == 0
         if present:
-            assert len(library.search("red", top=200).hits) == present
+            assert len(library.search("red", top=200, duplicates=True).hits) == present
         assert library.index(pictures, options=options()).encoded == 120 - present
-        assert len(library.search("red", top=200).hits) == 120
+        assert len(library.search("red", top=200, duplicates=True).hits) == 120

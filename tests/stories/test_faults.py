@@ -152,7 +152,7 @@ def test_a_second_run_is_killed(
     assert exit_code(started(doomed_run, folder, pictures, tally, moment, nth)) == -9
     with Library.open(folder, encoder=CountingEncoder(tally)) as library:
         present = {path for path, row in contents_of(library).items() if row[0] == "present"}
-        assert {hit.path for hit in library.search("red", top=100).hits} <= present
+        assert {hit.path for hit in library.search("red", top=100, duplicates=True).hits} <= present
         library.index(pictures, options=options(prune=True))
         assert n_work == 16
         assert n_lines(tally) <= n_work + BATCH_SIZE

@@ -130,7 +130,7 @@ def test_every_readable_image_is_found_and_every_other_has_a_reason(open_folder:
         report = library.index(folder)
         assert (report.encoded, report.failed_standing) == (len(readable), len(unreadable))
         for name, colour in readable.items():
-            hits = library.search(colour, top=8).hits
+            hits = library.search(colour, top=8, duplicates=True).hits
             alike = [hit for hit in hits if hit.similarity > 0.99]
             assert name in {os.path.basename(os.fsencode(hit.path)) for hit in alike}, name
         _check_reasons(folder, library.failures(), unreadable)

@@ -60,10 +60,10 @@ def assert_goes_on(folder: Path, least: int) -> None:
         present = library.status().present
         assert least <= present < N_PICTURES
         assert present % BATCH_SIZE == 0
-        assert len(library.search("red", top=100).hits) == present
+        assert len(library.search("red", top=100, duplicates=True).hits) == present
         report = library.index(folder / "pictures", options=options())
         assert (report.encoded, report.unchanged) == (N_PICTURES - present, present)
-        assert len(library.search("red", top=100).hits) == N_PICTURES
+        assert len(library.search("red", top=100, duplicates=True).hits) == N_PICTURES
     assert n_lines(tally) == N_PICTURES - present
 
 

@@ -26,6 +26,8 @@ from spectrum.stack.weight_file import load_stack, save_stack
 
 LARGEST_VISUAL_WEIGHT = 0.99
 """Of likeness between images: a stack needs some of both blocks."""
+MOST_REMEMBERED = 8_192
+"""Images of a stack's memory: 256 bytes each in its file."""
 
 
 class LearnedStack(NamedTuple):
@@ -73,21 +75,30 @@ def learned_stack(
     images itself, give features from encoders that have not. ValueError for too few images.
     """
     torch.manual_seed(training.seed)
-    stack = Stack(stack_config(material, encoder, visual_weight))
+    count = len(material.captions)
+    remembered = min(count - count // training.validation, MOST_REMEMBERED)
+    stack = Stack(stack_config(material, encoder, visual_weight, remembered))
     trainer = StackTrainer(stack, material, training)
     return LearnedStack(stack, trainer.run(checkpoint, watch))
 
 
 def stack_config(
-    material: CaptionedImages, encoder: EncoderIdentity, visual_weight: float
+    material: CaptionedImages,
+    encoder: EncoderIdentity,
+    visual_weight: float,
+    remembered: int = 0,
 ) -> StackConfig:
-    """The shape of a stack for this encoder; `visual_weight` in [0, 1] is Encoder.visual_weight."""
+    """The shape of a stack for this encoder; `visual_weight` in [0, 1] is Encoder.visual_weight.
+
+    `remembered` images are in its memory where the encoder has a visual block to know them by.
+    """
     has_visual = encoder.visual_dimension > 0
     return StackConfig(
         semantic_width=encoder.semantic_dimension,
         visual_width=encoder.visual_dimension,
         token_width=material.views[0].tokens.shape[-1],
         visual_weight=min(visual_weight, LARGEST_VISUAL_WEIGHT) if has_visual else 0.0,
+        remembered=remembered if has_visual else 0,
     )
 
 

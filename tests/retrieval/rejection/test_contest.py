@@ -9,9 +9,9 @@ from PIL import Image
 
 from retrieval import Library
 from retrieval.rejection.calibration import CalibrationError
+from retrieval.rejection.comparison import compared
 from retrieval.rejection.contest import require_different
 from retrieval.rejection.query_sets import read_queries
-from retrieval.trust import compared
 from tests.stand_ins import ColourEncoder
 
 

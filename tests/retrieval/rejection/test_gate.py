@@ -1,43 +1,18 @@
 """A small library from calibrating to refusing: colours, their captions, and nonsense."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from retrieval import ImagePart, Library, Query, TextPart
 from retrieval.rejection.calibration import CalibrationError
-from retrieval.rejection.fitting import Sizes
 from retrieval.rejection.gate import combined
+from retrieval.rejection.library_gate import CalibrationOptions, calibrate
 from retrieval.rejection.storage import FOLDER, MANIFEST
-from retrieval.trust import CalibrationOptions, calibrate
-from tests.stand_ins import COLOURS, ColourEncoder
-
-QUICK = Sizes(company_epochs=2, company_examples=400, voids=300)
-SEEN = ("wall", "carpet", "blanket", "field", "poster")
-
-
-def paint_many(folder: Path, count: int) -> None:
-    """Pictures of two colours, and their captions beside them."""
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    names = list(COLOURS)
-    with (folder / "captions.jsonl").open("w") as lines:
-        for number in range(count):
-            left, right = (names[i] for i in rng.integers(len(names), size=2))
-            image = np.empty((16, 16, 3), dtype=np.uint8)
-            image[:, :8], image[:, 8:] = COLOURS[left], COLOURS[right]
-            image[0, 0] = (number % 256, number // 256, 7)
-            Image.fromarray(image).save(folder / f"{number}.png")
-            thing, other = (SEEN[i] for i in rng.integers(len(SEEN), size=2))
-            captions = [
-                f"a {left} {thing} beside a {right} {other}",
-                f"the {thing} is {left} and the {other} is {right}",
-            ]
-            lines.write(json.dumps({"image": f"{number}.png", "captions": captions}) + "\n")
+from tests.retrieval.rejection.painted import QUICK, paint_many
+from tests.stand_ins import ColourEncoder
 
 
 @pytest.fixture(scope="module")
@@ -107,14 +82,16 @@ def test_a_query_of_two_parts_is_as_trusted_as_its_worst(calibrated: Library) ->
     unwanted = TextPart(text="qzx vbnk thermistor wplk xq", weight=-1.0)
     less = calibrated.search(Query(parts=(image, unwanted))).trust
     assert less == calibrated.search(Query(parts=(image,))).trust
-    assert combined([both, None]) is None
+    assert combined([words, None]) == words
+    assert combined([None, None]) is None
 
 
 def test_status_tells_when_and_on_what(calibrated: Library) -> None:
     status = calibrated.trust_status()
     assert status.calibrated
     assert status.drift == 0.0
-    assert "on 240 pictures and 480 texts (captions)" in status.sentence
+    assert status.sentence.startswith("words and images are judged: calibrated")
+    assert status.sentence.endswith("on 240 pictures and 480 captions")
 
 
 def test_a_damaged_calibration_refuses_nothing_and_says_so(calibrated: Library) -> None:

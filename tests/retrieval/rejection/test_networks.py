@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from retrieval.rejection.company import CompanyNetwork
-from retrieval.rejection.detectors import PLAIN, Sample
+from retrieval.rejection.detectors import Sample
+from retrieval.rejection.registry import PLAIN
 from retrieval.rejection.satipatthana_scores import SatipatthanaDetector, scores
 from retrieval.rejection.training import CompanyModule, layer_of
 from retrieval.trust import fit_framework, framework_arrays

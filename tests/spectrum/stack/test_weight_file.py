@@ -125,10 +125,10 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "letter").write_text("Dear reader, this is a letter and no stack at all.")
     assert refused(tmp_path / "letter").startswith(": not a readable stack (")
     save_file({"weight": torch.ones(2, 3)}, tmp_path / "weights")
-    assert refused(tmp_path / "weights").startswith(": not a readable stack ('config')")
-    save_file({"weight": torch.ones(2, 3)}, tmp_path / "list", {"config": "[1, 2]"})
+    assert refused(tmp_path / "weights").startswith(": not a readable stack ('spectrum')")
+    save_file({"weight": torch.ones(2, 3)}, tmp_path / "list", {"spectrum": "[1, 2]"})
     assert refused(tmp_path / "list").startswith(": not a readable stack (")
-    save_file({"weight": torch.ones(2, 3)}, tmp_path / "words", {"config": "no JSON"})
+    save_file({"weight": torch.ones(2, 3)}, tmp_path / "words", {"spectrum": "no JSON"})
     assert refused(tmp_path / "words").startswith(": not a readable stack (Expecting value")
 
 
@@ -136,9 +136,9 @@ def rewritten(file: Path, **changed: object) -> None:
     """The same weights, of which the file says another shape."""
     stored = load_file(file)
     with safe_open(file, framework="pt") as opened:
-        said = opened.metadata()
-    config = json.loads(said["config"]) | changed
-    save_file(stored, file, {**said, "config": json.dumps(config)})
+        said = json.loads(opened.metadata()["spectrum"])
+    said["config"] |= changed
+    save_file(stored, file, {"spectrum": json.dumps(said)})
 
 
 def test_weights_of_another_shape_are_refused(file: Path) -> None:
