@@ -51,6 +51,7 @@ FROM := --shared ../shared --work .training
 models: .venv/developed
 	$(TRAINING).embedded $(FROM)
 	$(TRAINING).caption_training $(FROM)
+	$(TRAINING).embedded_stack $(FROM)
 	$(TRAINING).card $(FROM)
 
 # The student with one thing left out at a time; the card tells what it found.

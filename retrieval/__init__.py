@@ -12,7 +12,9 @@ semantic and visual blocks, A pictures that a search is restricted to, K results
 """
 
 from retrieval.answer import Answer, Hit
-from retrieval.library import Library, LibraryNotFoundError, LibraryStatus
+from retrieval.library import Library
+from retrieval.library_folder import LibraryNotFoundError
+from retrieval.library_status import LibraryStatus
 from retrieval.query import ImagePart, Query, QueryError, TextPart, parse_terms
 
 __all__ = [

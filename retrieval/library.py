@@ -2,21 +2,22 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from indexer.banks import RefinementStatus, refinement_status
 from indexer.catalogue import Catalogue
-from indexer.database import CATALOGUE_FILE
 from indexer.errors import LibraryError
 from indexer.records import FailureRow, SpaceRow
 from retrieval.answer import Answer
-from retrieval.query import ImagePart, Part, Query, TextPart
+from retrieval.arguments import condition_of, path_of, query_of, require_top
+from retrieval.library_folder import LibraryNotFoundError, library_folder, opened_catalogue
+from retrieval.library_status import LibraryStatus, library_status
+from retrieval.query import ImagePart, Part, Query
 from retrieval.rejection.calibration import require_rate
-from spectrum.encoders import Encoder, EncoderIdentity, load_encoder
+from spectrum.encoders import Encoder, load_encoder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,31 +29,6 @@ if TYPE_CHECKING:
     from retrieval.rejection.state import TrustStatus
     from retrieval.searcher import Searcher
     from spectrum.stack.protocol import Refiner
-
-
-class LibraryNotFoundError(Exception):
-    """There is no library where one was looked for."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LibraryStatus:
-    """How a library stands."""
-
-    folder: str
-    encoder: EncoderIdentity | None
-    """None while nothing was indexed."""
-    present: int
-    """Files that can be found."""
-    images: int
-    """Distinct pictures among them."""
-    missing: int
-    deleted: int
-    failed: int
-    roots: tuple[str, ...]
-    bytes: int
-    """Size of the library on disk."""
-    refinement: RefinementStatus | None = None
-    """None while nothing is refined."""
 
 
 class Library:
@@ -93,18 +69,8 @@ class Library:
         `budget` (none | fast | balanced | best | milliseconds an image) allows; by default it is
         the library's own, at first `best`. Raises LibraryNotFoundError, LibraryError.
         """
-        path = default_folder() if folder is None else Path(folder).expanduser().absolute()
-        file = path / CATALOGUE_FILE
-        if not file.exists() and not create:
-            raise LibraryNotFoundError(
-                f"there is no library in {path}: make one with 'spectrum index FOLDER', or name"
-                " another with --library"
-            )
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LibraryError(f"cannot make the library {path}: {error.strerror}") from error
-        return cls(path, Catalogue.open(file), encoder, refiner, budget)
+        path = library_folder(folder)
+        return cls(path, opened_catalogue(path, create=create), encoder, refiner, budget)
 
     def close(self) -> None:
         """Gives the database back."""
@@ -146,7 +112,7 @@ class Library:
         """
         from indexer.build import BuildOptions, Progress, build
 
-        names = [os.path.expanduser(os.fspath(root)) for root in roots]
+        names = [path_of(root) for root in roots]
         return build(
             self.folder,
             self.catalogue,
@@ -233,13 +199,13 @@ class Library:
         `intent` says what of the image counts or should differ, such as `but red`, and
         `intent_strength` how much that weighs, 0 nothing at all. QueryError without an image.
         """
-        _check_top(top)
+        require_top(top)
         if false_reject is not None:
             require_rate(false_reject)
-        asked = _as_query(query, image)
+        asked = query_of(query, image)
         if intent:
             asked = replace(asked, intent=intent, intent_strength=intent_strength)
-        fits = _as_condition(where)
+        fits = condition_of(where)
         return self._searcher_by(ranking).search(
             asked,
             top=top,
@@ -265,13 +231,12 @@ class Library:
         """
         from retrieval.pictures import hash_of_source
 
-        _check_top(top)
-
-        source = image if isinstance(image, bytes) else _path(image)
+        require_top(top)
+        source = image if isinstance(image, bytes) else path_of(image)
         without = None if itself else hash_of_source(source)
         query = Query(parts=(ImagePart(image=source),))
         return self.searcher.search(
-            query, top=top, without_hash=without, where=_as_condition(where), duplicates=duplicates
+            query, top=top, without_hash=without, where=condition_of(where), duplicates=duplicates
         )
 
     def duplicates(
@@ -298,26 +263,11 @@ class Library:
 
     def _searcher_by(self, ranking: str) -> "Searcher":
         """What answers queries by that ranking, opened once."""
+        from retrieval.searcher import opened_searcher
+
         known = self._searchers.get(ranking)
         # Two threads may both open one: the first stays.
-        return known or self._searchers.setdefault(ranking, self._opened_searcher(ranking))
-
-    def _opened_searcher(self, ranking: str) -> "Searcher":
-        from retrieval.ranking.table import search_ranking
-        from retrieval.rejection.judging import Judge
-        from retrieval.rejection.library_gate import load_gate
-        from retrieval.searcher import Searcher
-
-        encoder = self.encoder
-        semantic = self.space.identity.semantic_dimension
-        judge = Judge(lambda: load_gate(self), encoder.encode_texts, semantic)
-        chosen = search_ranking(
-            ranking,
-            semantic=semantic,
-            dimension=self.space.identity.dimension,
-            visual_weight=encoder.visual_weight,
-        )
-        return Searcher(self.catalogue, self.folder, self.space, encoder, judge, chosen)
+        return known or self._searchers.setdefault(ranking, opened_searcher(self, ranking))
 
     @property
     def space(self) -> SpaceRow:
@@ -331,20 +281,7 @@ class Library:
 
     def status(self) -> LibraryStatus:
         """Counts of files by state, and what the library is made with."""
-        counts = self.catalogue.state_counts()
-        space = self.catalogue.space()
-        return LibraryStatus(
-            folder=str(self.folder),
-            encoder=space.identity if space else None,
-            present=counts.get("present", 0),
-            images=len(self.catalogue.searchable_ids(space.id)) if space else 0,
-            missing=counts.get("missing", 0),
-            deleted=counts.get("deleted", 0),
-            failed=counts.get("failed", 0),
-            roots=tuple(sorted(self.catalogue.roots())),
-            bytes=sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file()),
-            refinement=refinement_status(self.catalogue, space) if space else None,
-        )
+        return library_status(self.folder, self.catalogue)
 
     def trust_status(self) -> "TrustStatus":
         """Whether hopeless queries are refused. CalibrationError if that cannot be read."""
@@ -355,44 +292,3 @@ class Library:
     def failures(self) -> list[FailureRow]:
         """Every file that could not be indexed, with its reason."""
         return self.catalogue.failures()
-
-
-def default_folder() -> Path:
-    """Where a library lies when none is named: the user's data directory."""
-    from platformdirs import user_data_path
-
-    return user_data_path("spectrum", appauthor=False) / "default.library"
-
-
-def _check_top(top: int) -> None:
-    if top < 1:
-        raise ValueError(f"top must be at least 1, not {top}")
-
-
-def _as_condition(where: "str | Condition | None") -> "Condition | None":
-    if not isinstance(where, str):
-        return where
-    # Imported on demand: most searches have no filter, and the parser is slow to import.
-    from retrieval.filters import parse_filter
-
-    return parse_filter(where)
-
-
-def _path(path: str | os.PathLike[str]) -> str:
-    return os.path.expanduser(os.fspath(path))
-
-
-def _as_query(
-    query: "str | Query | Sequence[Part] | None",
-    image: "str | os.PathLike[str] | bytes | Image | None",
-) -> Query:
-    if isinstance(query, Query):
-        parts = query.parts
-    elif isinstance(query, str):
-        parts = (TextPart(text=query),)
-    else:
-        parts = tuple(query or ())
-    if image is not None:
-        source = _path(image) if isinstance(image, str | os.PathLike) else image
-        parts = (*parts, ImagePart(image=source))
-    return replace(query, parts=parts) if isinstance(query, Query) else Query(parts=parts)

@@ -61,13 +61,8 @@ def fit_framework(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         system = SatipatthanaSystem(system_config)
-    fit(
-        system,
-        torch.from_numpy(x),
-        void=torch.from_numpy(void),
-        extra=extra_of,
-        config=curriculum,
-    )
+    known, unknown = torch.from_numpy(x), torch.from_numpy(void)
+    fit(system, known, void=unknown, extra=extra_of, config=curriculum)
     return framework_arrays(system)
 
 

@@ -18,6 +18,7 @@ from retrieval.ranking.blocks import image_queries
 from retrieval.ranking.centring import Centring
 from retrieval.ranking.chain import Chain
 from retrieval.ranking.database_augmentation import DatabaseAugmentation
+from retrieval.ranking.hubness import folded
 from retrieval.ranking.protocol import Ranking, Reference
 from retrieval.ranking.query_expansion import QueryExpansion
 from spectrum.stack.protocol import ImageEvidence, Refined
@@ -86,6 +87,7 @@ def asked(
     refinement: Refinement | None = None,
     *,
     refined_queries: bool = False,
+    folds: bool = False,
 ) -> Measured:
     """A split's queries, ranked by what `make` makes of its database, refined if it says how.
 
@@ -104,7 +106,8 @@ def asked(
             ImageEvidence(*(part[rows] for part in refinement.evidence))
             for rows in (split.database, split.queries)
         )
-        database = refinement.refined(held, held, in_bank=True).vectors
+        made = refinement.refined(held, held, in_bank=True).vectors
+        database = folded(made, np.zeros(len(made), dtype=np.float32)) if folds else made
         if refined_queries:
             queries = refinement.refined(new, held, in_bank=False).vectors
     return ranked(
@@ -150,7 +153,8 @@ def measured(
         if refinement is not None:
             refining = partial(ask, refinement=refinement)
             for name, made in {
-                "`spectrum`": refining(partial(fitted_ranking, "raw")),
+                "`spectrum`": refining(partial(fitted_ranking, "spectrum"), folds=True),
+                "`spectrum`, queries as they are": refining(partial(fitted_ranking, "raw")),
                 "`spectrum`, queries refined": refining(
                     partial(fitted_ranking, "raw"), refined_queries=True
                 ),

@@ -1,12 +1,13 @@
 """SPECTRUM's refined vectors of photographs, made as the index makes them."""
 
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.refinement.material import Photographs
 from retrieval.ranking.neighbours import nearest_rows
-from spectrum.encoders import Encoder
+from spectrum.encoders import EncodedImages, Encoder
 from spectrum.stack.loading import DEFAULT_BUDGET, load_refiner, modules_within
 from spectrum.stack.protocol import ImageEvidence, Refined, Refiner
 from spectrum.stack.refiner import StackRefiner
@@ -23,8 +24,13 @@ def refiner_of(encoder: Encoder, file: Path | None) -> Refiner | None:
 
 
 def evidence_of(refiner: Refiner, photographs: Photographs) -> ImageEvidence:
-    """Phase 1, one photograph at a time: grids differ in size."""
-    made = [refiner.evidence(photographs.encoded(row)) for row in range(len(photographs.semantic))]
+    """Phase 1; photographs together that follow one another with grids of one size."""
+    made = []
+    rows = range(len(photographs.semantic))
+    for _, some in groupby(rows, key=lambda row: photographs.tokens[row].shape):
+        encoded = [photographs.encoded(row) for row in some]
+        together = EncodedImages(*(np.concatenate(parts) for parts in zip(*encoded, strict=True)))
+        made.append(refiner.evidence(together))
     return ImageEvidence(
         np.concatenate([each.local for each in made]),
         np.concatenate([each.prompts for each in made]),

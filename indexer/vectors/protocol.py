@@ -29,7 +29,7 @@ class Capabilities:
 class VectorStore(Protocol):
     """Ids are content ids; vectors are float32 rows of one dimension.
 
-    Not for several threads at once: `retrieval.searcher` lets them in one by one.
+    Not for several threads at once: `retrieval.view` lets them in one by one.
     """
 
     @property

@@ -1,11 +1,14 @@
 """`spectrum calibrate`: teaches a library to say that nothing here matches."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retrieval.cli.options import EncoderOption, FalseRejectOption, LibraryOption
+
+if TYPE_CHECKING:
+    from retrieval.rejection.gate import Gate
 
 
 def calibrate(
@@ -38,7 +41,7 @@ def calibrate(
     """
     from retrieval.cli.output import note
     from retrieval.library import Library
-    from retrieval.rejection.calibration import CalibrationError, rate_deviation
+    from retrieval.rejection.calibration import CalibrationError
     from retrieval.rejection.library_gate import CalibrationOptions
     from retrieval.rejection.library_gate import calibrate as fitted
 
@@ -57,6 +60,14 @@ def calibrate(
             if isinstance(error, CalibrationError) or "there is no detector" not in str(error):
                 raise
             raise typer.BadParameter(str(error)) from error
+    _tell(gate, false_reject)
+
+
+def _tell(gate: "Gate", false_reject: float) -> None:
+    """Who judges what, by how many good queries, and what that promises."""
+    from retrieval.cli.output import note
+    from retrieval.rejection.calibration import rate_deviation
+
     for head in gate.heads.values():
         for group, scores in head.calibrating.items():
             deviation = rate_deviation(false_reject, len(scores))

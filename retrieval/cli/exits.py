@@ -26,7 +26,7 @@ def exit_of(error: Exception) -> Exit | None:
     from indexer.errors import LibraryBusyError, LibraryError, RootLostError
     from indexer.file_content import UnreadableImageError
     from retrieval.evaluation.datasets import DatasetError
-    from retrieval.library import LibraryNotFoundError
+    from retrieval.library_folder import LibraryNotFoundError
     from retrieval.query import QueryError
     from retrieval.rejection.calibration import CalibrationError
     from spectrum.encoders import ModelUnavailableError

@@ -12,7 +12,7 @@ from retrieval.cli.options import Format, FormatOption, LibraryOption, NulOption
 
 if TYPE_CHECKING:
     from indexer.banks import RefinementStatus
-    from retrieval.library import LibraryStatus
+    from retrieval.library_status import LibraryStatus
     from retrieval.rejection.state import TrustStatus
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32
 
+from retrieval.query import ImagePart, Query
 from retrieval.ranking.attributes import COLOUR, SHAPE, Attribute, Spoken, spoken_of
 from retrieval.ranking.blocks import unit_blocks
 from retrieval.ranking.composition import (
@@ -87,6 +88,34 @@ def attribute_profile(
     contrasts = values - values.mean(axis=0)
     profile: Float32[np.ndarray, "S"] = ((semantic_unit - mean) @ contrasts.T) @ contrasts
     return profile
+
+
+def intended_parts(
+    query: Query,
+    parts: Float32[np.ndarray, "P E"],
+    sample: Float32[np.ndarray, "N E"],
+    *,
+    dimension: int,
+    semantic: int,
+    encode: TextEncoder,
+) -> tuple[Float32[np.ndarray, "P E"], float]:
+    """The parts, images that are wanted as the intent has them; and an only part's level.
+
+    Vectors have the width `dimension`, whatever follows it: a hubness stays as it is.
+    """
+    made, level = parts.copy(), 0.0
+    for row, part in enumerate(query.parts):
+        if isinstance(part, ImagePart) and part.weight > 0:
+            made[row, :dimension], level = intended_image(
+                parts[row, :dimension],
+                query.intent,
+                query.intent_strength,
+                sample=sample[:, :dimension],
+                semantic=semantic,
+                encode=encode,
+            )
+    # Composing several parts takes off what an average picture scores with each.
+    return made, level if len(parts) == 1 else 0.0
 
 
 class _Part(NamedTuple):

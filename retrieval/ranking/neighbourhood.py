@@ -5,13 +5,36 @@ import math
 import numpy as np
 from jaxtyping import Float32, Float64
 
+from retrieval.query import ImagePart, Query
 from retrieval.ranking.composition import image_query
+from retrieval.ranking.protocol import Search
 
 NEIGHBOURS = 16
 """K, as many as a stored image is refined over."""
 
+REFINED_VISUAL_WEIGHT = 0.99
+"""omega of the query that is made: refined visual blocks are means over what looks alike, semantic
+ones are not, and would only add noise."""
+
 TEMPERATURE = 1 / 3
 """tau; CASTLE's own at its start."""
+
+
+def neighbourhood_parts(
+    query: Query,
+    parts: Float32[np.ndarray, "P E"],
+    search: Search,
+    *,
+    semantic: int,
+    visual_weight: float,
+) -> Float32[np.ndarray, "P E"]:
+    """The parts [q; 0] of images refined as stored images are: over what they are nearest to."""
+    moved = parts.copy()
+    for row, part in enumerate(query.parts):
+        if isinstance(part, ImagePart):
+            found = search(parts[row : row + 1], NEIGHBOURS).vectors[0, :, :-1]
+            moved[row, :-1] = neighbourhood_query(parts[row, :-1], found, semantic, visual_weight)
+    return moved
 
 
 def neighbourhood_query(
@@ -34,7 +57,8 @@ def neighbourhood_query(
         temperature              tau > 0
 
     The rule that stored vectors are refined by, with CASTLE's maps (1.1a) at their start: both
-    sides of a comparison are then means over their neighbourhoods. Without neighbours, or in a
+    sides of a comparison are then means over their neighbourhoods. The blocks then weigh
+    `REFINED_VISUAL_WEIGHT`. Without neighbours, or in a
     block that the query does not have, the query as it is.
     """
     if not len(neighbours):
@@ -55,4 +79,5 @@ def neighbourhood_query(
         for block, unit in zip(blocks, units, strict=True)
     ]
     made = [each / norm if (norm := math.sqrt(float(each @ each))) else each for each in moved]
-    return image_query(made[0].astype(np.float32), made[1].astype(np.float32), visual_weight)
+    weight = max(visual_weight, REFINED_VISUAL_WEIGHT) if visual_weight else 0.0
+    return image_query(made[0].astype(np.float32), made[1].astype(np.float32), weight)

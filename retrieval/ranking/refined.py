@@ -1,18 +1,40 @@
-"""SPECTRUM's own ranking: the refined vectors that the index stores; nothing left to compute."""
+"""SPECTRUM's own ranking: the refined vectors that the index stores, and queries among them."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32
 
 from retrieval.ranking.hubness import folded_queries
-from retrieval.ranking.protocol import Kind, Search
+from retrieval.ranking.neighbourhood import NEIGHBOURS, neighbourhood_query
+from retrieval.ranking.protocol import Kind, Reference, Search
 from retrieval.ranking.raw import Raw
 
 
+@dataclass(frozen=True)
 class Refined(Raw):
     """Ranks by stored vectors [F; -h], F refined and h its hubness, as `hubness.folded` makes."""
+
+    semantic: int
+    """S, width of the semantic block."""
+    visual_weight: float
+    """omega of image queries, in [0, 1]."""
+
+    @classmethod
+    def fitted(cls, reference: Reference) -> "Refined":
+        """Learns nothing: the vectors that it is given are refined."""
+        return cls(reference.semantic, reference.visual_weight)
 
     def queries(
         self, queries: Float32[np.ndarray, "Q D"], kind: Kind, search: Search
     ) -> Float32[np.ndarray, "Q _"]:
-        """[t; 0; 1] and [q; 0]."""
-        return folded_queries(queries, kind)
+        """[t; 0; 1] of words, and [q'; 0] of images: q' is the image among what it finds."""
+        asked = folded_queries(queries, kind)
+        if kind == "text":
+            return asked
+        found = search(asked, NEIGHBOURS).vectors
+        moved = [
+            neighbourhood_query(query, around[:, :-1], self.semantic, self.visual_weight)
+            for query, around in zip(queries, found, strict=True)
+        ]
+        return folded_queries(np.stack(moved), kind) if moved else asked

@@ -78,21 +78,9 @@ def contestant(
     between it and the group's median, so that phrases and sentences can be ranked together.
     """
 
-    def scored(
-        sample: Sample, names: np.ndarray[Any, np.dtype[Any]] | None
-    ) -> Float64[np.ndarray, " _"]:
-        scores = head.detector.score(sample)
-        levelled = np.empty(len(scores))
-        for group in set(head.calibrating if names is None else names.tolist()):
-            mine = np.ones(len(scores), bool) if names is None else names == group
-            usual = head.calibrating.get(group, next(iter(head.calibrating.values())))
-            low = conformal_threshold(usual, false_reject)
-            levelled[mine] = (scores[mine] - low) / max(float(np.median(usual)) - low, 1e-9)
-        return levelled
-
-    known_scores = scored(known, groups[0] if groups else None)
+    known_scores = _levelled(head, known, groups[0] if groups else None, false_reject)
     unknown_scores = {
-        name: scored(sample, groups[1][name] if groups else None)
+        name: _levelled(head, sample, groups[1][name] if groups else None, false_reject)
         for name, sample in unknown.items()
     }
     return Contestant(
@@ -111,6 +99,23 @@ def contestant(
             for name, scores in unknown_scores.items()
         ),
     )
+
+
+def _levelled(
+    head: Head,
+    sample: Sample,
+    names: np.ndarray[Any, np.dtype[Any]] | None,
+    false_reject: float,
+) -> Float64[np.ndarray, " _"]:
+    """The scores with each group's threshold at 0 and its median at 1; `names` are the groups."""
+    scores = head.detector.score(sample)
+    levelled = np.empty(len(scores))
+    for group in set(head.calibrating if names is None else names.tolist()):
+        mine = np.ones(len(scores), bool) if names is None else names == group
+        usual = head.calibrating.get(group, next(iter(head.calibrating.values())))
+        low = conformal_threshold(usual, false_reject)
+        levelled[mine] = (scores[mine] - low) / max(float(np.median(usual)) - low, 1e-9)
+    return levelled
 
 
 def detector_names(kind: str, columns: Sequence[str]) -> list[str]:

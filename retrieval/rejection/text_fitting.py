@@ -14,7 +14,7 @@ from retrieval.rejection.fitting import Sizes, judged_head, unjudged_head
 from retrieval.rejection.gate import Head, group_of
 from retrieval.rejection.registry import unfitted
 from retrieval.rejection.swaps import Swaps
-from retrieval.rejection.voids import TextVoids, fragments
+from retrieval.rejection.voids import TextVoid, TextVoids, fragments
 from retrieval.rejection.words import SMALL, WordSupport, words_of
 
 
@@ -49,11 +49,7 @@ def text_evidence(
     seed: int = 0,
     forbidden: frozenset[str] = frozenset(),
 ) -> TextEvidence:
-    """Everything of a text head but its detector. CalibrationError for too few texts.
-
-    The first part of the texts is the bank and what words are counted in, the second teaches, the
-    third calibrates.
-    """
+    """Everything of a text head but its detector. CalibrationError for too few texts."""
     sizes = sizes or Sizes()
     require_enough(len(known.texts), false_reject, "texts")
     rng = np.random.default_rng(seed)
@@ -74,15 +70,20 @@ def text_evidence(
     assert head.support is not None
     made = TextVoids(first.texts, head.support, seed, forbidden, teaching.texts)
     voids = made.made(sizes.voids)
-    void_rows = [teaching.rows[void.source] if void.source >= 0 else -1 for void in voids]
     return TextEvidence(
         head=head,
         teaching=seen(taught),
-        voids=seen(KnownTexts([void.text for void in voids], np.array(void_rows, np.int64))),
+        voids=seen(_void_texts(voids, teaching.rows)),
         void_kinds=tuple(void.kind for void in voids),
         calibrating=seen(kept),
         groups=tuple(map(group_of, kept.texts)),
     )
+
+
+def _void_texts(voids: Sequence[TextVoid], rows: Int64[np.ndarray, " T"]) -> KnownTexts:
+    """The voids, each with the row of the image whose caption it was made of; -1: of none."""
+    own = [rows[void.source] if void.source >= 0 else -1 for void in voids]
+    return KnownTexts([void.text for void in voids], np.array(own, dtype=np.int64))
 
 
 def _measuring_head(

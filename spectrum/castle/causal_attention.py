@@ -10,8 +10,7 @@ from torch import Tensor
 from spectrum.arguments import lowest, require_shape
 
 PAIRS = 1024
-"""Pairs of a square of members that a processor compares at once: half of their differences, of
-which there are no more, stay in its cache."""
+"""Entries of M that a processor fills at once: the differences they need stay in its cache."""
 
 
 def causal_mask(
@@ -65,7 +64,9 @@ def mutual_mask(
     logits = torch.cat(
         [
             _mask_logits(first, second[:, :, None], network)
-            for first, second in zip(following.split(size), features.split(size), strict=True)
+            for first, second in zip(
+                torch.split(following, size), torch.split(features, size), strict=True
+            )
         ]
     )
     on_itself = network(features.new_zeros(1, 1, 1, features.shape[-1])).reshape(1, 1)

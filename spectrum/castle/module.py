@@ -26,10 +26,9 @@ from spectrum.castle.counterfactual import (
 )
 from spectrum.projection import NearIdentity
 
-
-BLOCK = 16
-"""Neighbourhoods that a processor works on at once, where no gradient is asked for: their
-differences stay in its cache."""
+BLOCK = 32
+"""Neighbourhoods that a processor works on at once where no gradient is asked for: few enough for
+its cache, enough that the calls cost little beside the work."""
 
 
 class Castle(nn.Module):
@@ -80,7 +79,7 @@ class Castle(nn.Module):
         require_neighbourhoods(features, member_mask, self.config.width, "CASTLE")
         whole = torch.is_grad_enabled() or features.device.type != "cpu"
         size = len(features) if whole else BLOCK
-        blocks = zip(features.split(size), member_mask.split(size), strict=True)
+        blocks = zip(torch.split(features, size), torch.split(member_mask, size), strict=True)
         return torch.cat([self._residual(*block) for block in blocks])
 
     def _residual(

@@ -39,7 +39,8 @@ def base_weights(
 ) -> Float[Tensor, "B J M"]:
     r"""W^base of PRISM 2.3b: softmax_j( F_i . F_j / tau ) over the real members.
 
-    The first `watched` rows of it, of all M by default. The paper does not say which: read as the attention that the features themselves ask for.
+    The first `watched` rows of it, of all M by default. The paper does not say which weights: read
+    as the attention that the features themselves ask for.
     ValueError where the mask has another shape.
     """
     require_shape(member_mask, "member_mask", tuple(features.shape[:2]))

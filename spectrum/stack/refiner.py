@@ -1,6 +1,7 @@
 """A trained stack behind the contract of `Refiner`: arrays in, arrays out."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,21 @@ from spectrum.stack.weight_file import TrainedStack
 
 AT_ONCE = 64
 """Images, or neighbourhoods, that are computed together: more take memory and gain nothing."""
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Inside, torch computes on one thread: what is computed at once is too little for more.
+
+    More would wait for one another busily, and take four times the processor time, from the very
+    threads that decode and encode the next images.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class StackRefiner:
@@ -41,6 +57,7 @@ class StackRefiner:
         )
 
     @torch.no_grad()
+    @one_thread()
     def evidence(self, encoded: EncodedImages) -> ImageEvidence:
         """Phase 1. ValueError where the encoder gave no grid."""
         if encoded.tokens is None:
@@ -68,6 +85,7 @@ class StackRefiner:
         return made
 
     @torch.no_grad()
+    @one_thread()
     def refine(
         self,
         local: Float32[np.ndarray, "B M D"],

@@ -9,7 +9,7 @@ from PIL import Image
 
 from indexer.images import UnreadableImageError
 from retrieval import ImagePart, Library, LibraryNotFoundError, Query, QueryError, TextPart
-from retrieval.searcher import exact_similarities
+from retrieval.candidates import exact_similarities
 from tests.stand_ins import ColourEncoder
 
 Paint = Callable[..., Path]

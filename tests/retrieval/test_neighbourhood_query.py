@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from retrieval.ranking.composition import image_query
-from retrieval.ranking.neighbourhood import neighbourhood_query
+from retrieval.ranking.neighbourhood import REFINED_VISUAL_WEIGHT, neighbourhood_query
 
 Vector = Sequence[float]
 
@@ -56,7 +56,9 @@ def test_it_equals_the_loop() -> None:
     moved = neighbourhood_query(query, rows, 3, 0.7, temperature=0.2)
     wanted = loop(semantic, visual, around, 0.7, 0.2)
     expected = image_query(
-        np.array(wanted[0], dtype=np.float32), np.array(wanted[1], dtype=np.float32), 0.7
+        np.array(wanted[0], dtype=np.float32),
+        np.array(wanted[1], dtype=np.float32),
+        REFINED_VISUAL_WEIGHT,
     )
     np.testing.assert_allclose(moved, expected, atol=1e-6)
 
@@ -66,7 +68,9 @@ def test_at_a_great_temperature_the_query_counts_as_much_as_what_it_finds() -> N
     neighbour = np.array([[1, 0, 0, 1]], dtype=np.float32)
     moved = neighbourhood_query(query, neighbour, 2, 0.5, temperature=1e6)
     half = math.sqrt(0.5)
-    np.testing.assert_allclose(moved, [0.5, 0, half / 2, half / 2], atol=1e-5)
+    middle = np.array([half, half], dtype=np.float32)
+    wanted = image_query(np.array([1, 0], dtype=np.float32), middle, REFINED_VISUAL_WEIGHT)
+    np.testing.assert_allclose(moved, wanted, atol=1e-5)
 
 
 def test_the_order_of_neighbours_changes_nothing() -> None:

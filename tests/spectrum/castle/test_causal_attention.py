@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spectrum.castle.causal_attention import causal_attention, causal_logits, causal_mask
+from spectrum.castle.causal_attention import (
+    PAIRS,
+    causal_attention,
+    causal_logits,
+    causal_mask,
+    mutual_mask,
+)
 from tests.references import castle as loops
 from tests.spectrum.castle.neighbourhoods import (
     all_real,
@@ -65,6 +71,27 @@ def test_the_mask_is_symmetric_and_between_zero_and_one() -> None:
     made = causal_mask(features, features, difference_network(7, 11))
     torch.testing.assert_close(made, made.mT)
     assert 0 < made.min().item() < made.max().item() < 1
+
+
+@pytest.mark.parametrize("members", [1, 2, 3, 4, 5, 6, 11])
+def test_half_of_the_pairs_give_the_whole_mask(members: int) -> None:
+    """More neighbourhoods than are compared at once, of odd and even numbers of members."""
+    features = normal(PAIRS // members**2 + 2, members, 3, seed=members)
+    network = difference_network(3, 2)
+    torch.testing.assert_close(
+        mutual_mask(features, network), causal_mask(features, features, network)
+    )
+
+
+def test_half_of_the_pairs_give_the_whole_gradient() -> None:
+    features, network = normal(2, 4, 3, seed=1).requires_grad_(), difference_network(3, 2)
+    weights = normal(2, 4, 4, seed=2)
+    whole, half = (
+        torch.autograd.grad((weights * mask).sum(), [features, *network.parameters()])
+        for mask in (causal_mask(features, features, network), mutual_mask(features, network))
+    )
+    for one, other in zip(half, whole, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_a_mask_of_nothing_leaves_the_mean() -> None:

@@ -148,6 +148,21 @@ def test_a_source_that_had_all_the_weight_is_replaced_exactly(lead: float) -> No
     )
 
 
+@pytest.mark.parametrize("watched", [1, 2, 5])
+def test_the_members_that_are_watched_see_what_they_see_among_all(watched: int) -> None:
+    given = random_intervention(5, 7, seed=1)
+    real = masks("11010", "11111")
+    part = given._replace(
+        source_logits=given.source_logits[:, :watched], own_logits=given.own_logits[:, :watched]
+    )
+    made, whole = intervention_effects(part, real), intervention_effects(given, real)
+    torch.testing.assert_close(made, whole[:, :, :watched])
+    torch.testing.assert_close(
+        counterfactual_attention(made, real, 0.7),
+        counterfactual_attention(whole, real, 0.7)[:, :watched],
+    )
+
+
 def test_a_null_intervention_has_no_effect() -> None:
     given = random_intervention(5, 7, seed=1)
     same = given._replace(

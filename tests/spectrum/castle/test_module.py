@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from spectrum.castle.config import CastleConfig
-from spectrum.castle.module import Castle
+from spectrum.castle.counterfactual import intervention_effects
+from spectrum.castle.module import BLOCK, Castle
 from tests.references import castle as loops
 from tests.references.harmony import Matrix
 from tests.spectrum.castle.neighbourhoods import (
@@ -80,6 +81,37 @@ def test_the_residual_and_the_influences_equal_the_loops(levels: int) -> None:
         residual, effects = looped(castle, features[b].tolist())
         torch.testing.assert_close(made[b], tensor(residual), atol=1e-10, rtol=1e-10)
         torch.testing.assert_close(influences[b], tensor(effects)[:, 0], atol=1e-10, rtol=1e-10)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_watching_the_anchor_alone_leaves_its_intervention_as_it_is(training: bool) -> None:
+    castle, features, real = trained().train(training), unit(3, 5, 7, seed=1), masks(*["11101"] * 3)
+    made = []
+    for watched in (1, None):
+        torch.manual_seed(0)
+        given = castle.intervention(features, real, watched=watched)
+        made.append(intervention_effects(given, real)[:, :, 0])
+    torch.testing.assert_close(made[0], made[1], atol=1e-12, rtol=1e-10)
+
+
+def test_without_gradients_blocks_give_the_same() -> None:
+    castle, features = trained(), unit(2 * BLOCK + 3, 5, 7, seed=1)
+    real = all_real(len(features), 5)
+    whole = castle(features, real).detach()
+    with torch.inference_mode():
+        torch.testing.assert_close(castle(features, real), whole, atol=1e-12, rtol=1e-10)
+
+
+def test_a_mask_network_that_has_not_learned_is_the_constant_of_its_bias() -> None:
+    castle, features, real = trained(), unit(3, 5, 7, seed=1), all_real(3, 5)
+    *_, last_weight, last_bias = castle.difference_network.parameters()
+    with torch.no_grad():
+        last_weight.zero_()
+    run = castle(features, real).detach()
+    with torch.no_grad():
+        torch.testing.assert_close(castle(features, real), run, atol=1e-12, rtol=1e-10)
+        last_bias.add_(0.5)
+        assert (castle(features, real) - run).abs().max().item() > 1e-6
 
 
 def query_expansion(features: Tensor, temperature: float) -> Tensor:

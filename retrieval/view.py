@@ -1,0 +1,74 @@
+"""What a query is answered from, to its end: one version of a library's vectors."""
+
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from indexer.banks import BankRow, searched_vectors
+from indexer.catalogue import Catalogue
+from indexer.records import SpaceRow
+from indexer.vectors.protocol import VectorStore
+from retrieval.ranking.protocol import Found
+
+# Enough to know a standard deviation to about 2 %.
+SPREAD_SAMPLE = 2_000
+
+
+class View(NamedTuple):
+    """The vectors of one space, refined over one bank; threads enter the store one by one."""
+
+    catalogue: Catalogue
+    space: SpaceRow
+    bank: BankRow | None
+    """Over which the vectors are refined; None: they are the encoder's own."""
+    store: VectorStore
+    lock: AbstractContextManager[bool]
+    """Held while the store is in use."""
+
+    def n_stored(self) -> int:
+        """How many pictures can be found."""
+        with self.lock:
+            return self.store.count()
+
+    def nearest(
+        self,
+        vector: Float32[np.ndarray, "E"],
+        k: int,
+        among: Int64[np.ndarray, "A"] | None = None,
+    ) -> tuple[Int64[np.ndarray, "K"], Float32[np.ndarray, "K"]]:
+        """The ids and inner products of the K best, -1 where an id has no vector."""
+        with self.lock:
+            found = self.store.search(vector[None], k, among=among)
+        return found.ids[0], found.similarities[0]
+
+    def found(self, queries: Float32[np.ndarray, "1 E"], k: int) -> Found:
+        """The search of one query, as a ranking asks for it."""
+        ids, _ = self.nearest(queries[0], k)
+        _, stored = self.vectors(ids)
+        return Found(stored[None], queries @ stored.T)
+
+    def vectors(
+        self, ids: Int64[np.ndarray, "N"]
+    ) -> tuple[Int64[np.ndarray, "M"], Float32[np.ndarray, "M E"]]:
+        """What is compared with, of those of the ids that are still held."""
+        return searched_vectors(self.catalogue, ids, self.space, self.bank)
+
+    def sample(self) -> Float32[np.ndarray, "N E"]:
+        """Vectors of the collection, evenly spaced, from which standard scores are taken."""
+        with self.lock:
+            ids = self.store.ids()
+        step = max(1, len(ids) // SPREAD_SAMPLE)
+        return self.vectors(ids[::step])[1]
+
+    def encoded(
+        self, ids: Int64[np.ndarray, "N"], stored: Float32[np.ndarray, "N E"]
+    ) -> Float32[np.ndarray, "N D"]:
+        """The encoder's own vectors: refined ones make neighbours alike that look different."""
+        if self.bank is None:
+            return stored
+        held, base = self.catalogue.held_vectors(ids, self.space)
+        vectors = np.zeros((len(ids), self.space.identity.dimension), dtype=np.float32)
+        vectors[np.isin(ids, held)] = base  # another process may have pruned some
+        return vectors
