@@ -169,7 +169,6 @@ class Searcher:
             _with_hubness(query, parts),
             view.found,
             semantic=self._space.identity.semantic_dimension,
-            visual_weight=self._encoder.visual_weight,
         )
 
     def _composed(self, request: Request, parts: Float32[np.ndarray, "P E"], view: View) -> Asked:

@@ -158,7 +158,6 @@ def measured(
                 "`spectrum`, queries refined": refining(
                     partial(fitted_ranking, "raw"), refined_queries=True
                 ),
-                "`spectrum`, then `alpha-qe`": refining(partial(fitted_ranking, "alpha-qe")),
             }.items():
                 parts.setdefault(name, []).append(made)
     return {name: together(each) for name, each in parts.items()}, chosen

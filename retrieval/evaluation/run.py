@@ -25,7 +25,8 @@ from retrieval.evaluation.searches import (
 from retrieval.evaluation.vectors import base_vectors, encode_texts, ranked_vectors
 from retrieval.library import Library
 from retrieval.ranking.composition import image_query
-from retrieval.ranking.neighbourhood import NEIGHBOURS, neighbourhood_query
+from retrieval.ranking.protocol import Found
+from retrieval.ranking.query_expansion import NEIGHBOURS, expanded_queries
 
 Dataset = CaptionDataset | ClassDataset | QrelsDataset
 
@@ -138,11 +139,13 @@ def _searches(library: Library, dataset: Dataset, found: Located) -> Mapping[str
         asked = np.stack([image_query(row[:width], row[width:], weight) for row in encoded])
         if refined is None or not len(refined):
             return asked
-        found = exact_neighbours(asked, refined, np.full(len(asked), -1), NEIGHBOURS)
-        return np.stack(
+        rows = exact_neighbours(asked, refined, np.full(len(asked), -1), NEIGHBOURS)
+        return np.concatenate(
             [
-                neighbourhood_query(query, refined[rows[rows >= 0]], width, weight)
-                for query, rows in zip(asked, found, strict=True)
+                expanded_queries(
+                    query[None], _found(query, refined[near[near >= 0]]), semantic=width
+                )
+                for query, near in zip(asked, rows, strict=True)
             ]
         )
 
@@ -151,6 +154,10 @@ def _searches(library: Library, dataset: Dataset, found: Located) -> Mapping[str
     if isinstance(dataset, QrelsDataset):
         return qrels_searches(dataset, found, encode, width)
     return class_searches(dataset, found, encode, width, queries)
+
+
+def _found(query: Float32[np.ndarray, "D"], near: Float32[np.ndarray, "K D"]) -> Found:
+    return Found(near[None], (near @ query)[None])
 
 
 def _image_queries(dataset: Dataset, found: Located) -> Any:

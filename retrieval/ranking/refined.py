@@ -6,8 +6,9 @@ import numpy as np
 from jaxtyping import Float32
 
 from retrieval.ranking.hubness import folded_queries
-from retrieval.ranking.neighbourhood import NEIGHBOURS, neighbourhood_query
+from retrieval.ranking.neighbourhood import among
 from retrieval.ranking.protocol import Kind, Reference, Search
+from retrieval.ranking.query_expansion import NEIGHBOURS
 from retrieval.ranking.raw import Raw
 
 
@@ -17,13 +18,11 @@ class Refined(Raw):
 
     semantic: int
     """S, width of the semantic block."""
-    visual_weight: float
-    """omega of image queries, in [0, 1]."""
 
     @classmethod
     def fitted(cls, reference: Reference) -> "Refined":
         """Learns nothing: the vectors that it is given are refined."""
-        return cls(reference.semantic, reference.visual_weight)
+        return cls(reference.semantic)
 
     def queries(
         self, queries: Float32[np.ndarray, "Q D"], kind: Kind, search: Search
@@ -32,9 +31,4 @@ class Refined(Raw):
         asked = folded_queries(queries, kind)
         if kind == "text":
             return asked
-        found = search(asked, NEIGHBOURS).vectors
-        moved = [
-            neighbourhood_query(query, around[:, :-1], self.semantic, self.visual_weight)
-            for query, around in zip(queries, found, strict=True)
-        ]
-        return folded_queries(np.stack(moved), kind) if moved else asked
+        return folded_queries(among(queries, search(asked, NEIGHBOURS), self.semantic), kind)

@@ -27,6 +27,7 @@ from retrieval.evaluation.report import rejection_page, rejection_section, write
 from retrieval.evaluation.run import Report, evaluate
 from retrieval.evaluation.searches import Item
 from retrieval.evaluation.thumbnails import SIDE_PIXELS, thumbnail
+from retrieval.evaluation.vectors import Compared
 from tests.stand_ins import COLOURS, ColourEncoder
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

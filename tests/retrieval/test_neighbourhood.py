@@ -1,0 +1,35 @@
+"""Image parts of a query among what they find in refined vectors."""
+
+import numpy as np
+
+from retrieval.query import ImagePart, Query, TextPart
+from retrieval.ranking.neighbourhood import among, neighbourhood_parts
+from retrieval.ranking.protocol import Found
+from retrieval.ranking.query_expansion import expanded_queries
+
+ROWS = np.array([[1, 0, 0, 1, -0.3], [0, 1, 1, 0, -0.1]], dtype=np.float32)
+"""[F; -h]: blocks of two numbers, and a hubness."""
+
+
+def found(queries: np.ndarray, k: int) -> Found:
+    similarities = queries @ ROWS.T
+    return Found(np.repeat(ROWS[None], len(queries), axis=0), similarities)
+
+
+def test_an_image_is_expanded_and_words_stay_as_they_are() -> None:
+    query = Query(parts=(TextPart(text="a dog"), ImagePart(image="a.jpg")))
+    parts = np.array([[0.6, 0.8, 0, 0, 1], [0.3, 0, 0.6, 0.1, 0]], dtype=np.float32)
+    moved = neighbourhood_parts(query, parts, found, semantic=2)
+    assert moved[0].tolist() == parts[0].tolist()
+    assert moved[1, -1] == 0
+    plain = Found(ROWS[None, :, :-1], parts[1:, :-1] @ ROWS[:, :-1].T)
+    wanted = expanded_queries(parts[1:, :-1], plain, semantic=2)
+    np.testing.assert_allclose(moved[1, :-1], wanted[0], atol=1e-6)
+    assert float(np.abs(moved[1] - parts[1]).max()) > 0.01
+    assert parts[1, 0] == np.float32(0.3), "the parts that were given were changed"
+
+
+def test_an_empty_library_leaves_the_query_as_it_is() -> None:
+    query = np.array([[0.6, 0.8, 0, 1]], dtype=np.float32)
+    nothing = Found(np.zeros((1, 0, 5), dtype=np.float32), np.zeros((1, 0), dtype=np.float32))
+    np.testing.assert_array_equal(among(query, nothing, 2), query)
