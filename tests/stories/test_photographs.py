@@ -48,6 +48,7 @@ def test_a_photograph_finds_itself_and_its_kind(shared_data: Path, tmp_path: Pat
             photograph = sorted(folder.iterdir())[0]
             (itself,) = library.search(image=photograph, top=1).hits
             assert str(photograph) in (itself.path, *itself.copies)
-            assert itself.similarity == pytest.approx(1, abs=1e-3)
+            # Not 1: both sides are refined over their neighbourhoods, each a little otherwise.
+            assert itself.similarity > 0.9
             kind = [Path(hit.path).parent for hit in library.similar(photograph, top=5).hits]
             assert kind.count(folder) >= 3
