@@ -21,7 +21,7 @@ from retrieval.ranking import fitted_ranking
 from retrieval.ranking.hubness import folded
 from retrieval.ranking.protocol import Reference
 from spectrum.encoders import load_encoder
-from spectrum.stack.config import MODULES
+from spectrum.stack import MODULES
 from spectrum.stack.loading import SHIPPED
 from spectrum.stack.protocol import Refiner
 from spectrum.stack.refiner import StackRefiner

@@ -3,23 +3,20 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from retrieval.cli.exits import Exit
+from retrieval.cli.trained_file import require_writable, tell_of_failures, work_folder
 
 if TYPE_CHECKING:
     from indexer.pipeline import Flow
     from indexer.walk import FoundFile, UnreachableFile
-    from retrieval.cli.progress import BarProgress
+    from retrieval.cli.stage_bars import StageBars
     from spectrum.encoders import RgbImage
     from spectrum.students.knowledge import Distillation
     from spectrum.students.settings import StudentTraining
-
-SHOWN_FAILURES = 10
-"""Unreadable files that are named; the report has them all."""
 
 
 def distill(
@@ -64,15 +61,16 @@ def distill(
     """
     from indexer.pipeline import Flow
     from retrieval.cli.output import note, shown
+    from retrieval.cli.stage_bars import StageBars
     from spectrum.students.settings import StudentTraining
 
     page = report or out.with_suffix(".report.html")
-    _check(out, page, force)
+    require_writable(out, page, force)
     files, failures = _found(images, exclude or [])
     described = _captions_by_path(captions, files)
-    with _Bars() as bars:
+    with StageBars() as bars:
         training = StudentTraining(epochs=epochs, generic_texts=texts, seed=seed)
-        distillation = _distillation(teacher, work or _work(out), training, bars)
+        distillation = _distillation(teacher, work or work_folder(out), training, bars)
         try:
             path_of = _asked(distillation, files, failures, Flow(batch_size=batch_size), bars)
             said = _taught(distillation, path_of, described, out)
@@ -87,23 +85,6 @@ def distill(
     _summarise(said, out, write_report(said, page), failures)
     if failures:
         raise typer.Exit(Exit.SOME_FAILED)
-
-
-def _check(out: Path, page: Path, force: bool) -> None:
-    """Everything that would be a pity to find out after hours."""
-    if out.is_dir():
-        raise typer.BadParameter(f"{out} is a folder: name a file", param_hint="--out")
-    if out.exists() and not force:
-        raise typer.BadParameter(f"{out} exists: --force writes over it", param_hint="--out")
-    if page.suffix != ".html":
-        raise typer.BadParameter(f"{page} is no .html file", param_hint="--report")
-    for path in (out, page):
-        if not path.absolute().parent.is_dir():
-            raise typer.BadParameter(f"the folder {path.absolute().parent} does not exist: make it")
-
-
-def _work(out: Path) -> Path:
-    return out.with_name(f"{out.name}.work")
 
 
 def _found(roots: Sequence[str], exclude: Sequence[str]) -> tuple[list["FoundFile"], list[str]]:
@@ -149,7 +130,7 @@ def _captions_by_path(
 
 
 def _distillation(
-    teacher: str, work: Path, training: "StudentTraining", bars: "_Bars"
+    teacher: str, work: Path, training: "StudentTraining", bars: "StageBars"
 ) -> "Distillation":
     from spectrum.encoders.embedded import EmbeddedEncoder
     from spectrum.students.knowledge import Distillation
@@ -169,7 +150,7 @@ def _asked(
     files: Sequence["FoundFile"],
     failures: list[str],
     flow: "Flow",
-    bars: "_Bars",
+    bars: "StageBars",
 ) -> dict[str, str]:
     """Asks the teacher about every picture that it has not seen; paths by content hash."""
     import numpy as np
@@ -236,51 +217,13 @@ def _decoder(
     return decoded
 
 
-class _Bars:
-    """One progress bar after the other, on stderr."""
-
-    def __init__(self) -> None:
-        self._bar: BarProgress | None = None
-
-    def __enter__(self) -> "_Bars":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def stage(self, what: str, total: int) -> None:
-        from retrieval.cli.progress import BarProgress
-
-        self.close()
-        self._bar = BarProgress(what, lambda: False).__enter__()
-        self._bar.start(total)
-
-    def advance(self, steps: int) -> None:
-        if self._bar is not None:
-            self._bar.advance(steps, 0)
-
-    def close(self) -> None:
-        """Takes the bar off the screen."""
-        if self._bar is not None:
-            self._bar.__exit__(None, None, None)
-            self._bar = None
-
-
 def _summarise(
     said: dict[str, Any], out: Path, written: Sequence[Path], failures: Sequence[str]
 ) -> None:
     from retrieval.cli.output import note
     from spectrum.students.card import other_lines, shown_interval
 
-    for failure in failures[:SHOWN_FAILURES]:
-        note(f"left out {failure}")
-    if len(failures) > SHOWN_FAILURES:
-        note(f"left out {len(failures) - SHOWN_FAILURES} more: see {written[1]}")
+    tell_of_failures(failures, f"see {written[1]}")
     figures = said["images"]
     note(
         f"{out}: cosine to the teacher on {figures['n']} pictures it never saw:"

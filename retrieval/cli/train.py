@@ -9,6 +9,7 @@ import typer
 
 from retrieval.cli.exits import Exit
 from retrieval.cli.options import EncoderOption
+from retrieval.cli.trained_file import require_writable, tell_of_failures, work_folder
 
 if TYPE_CHECKING:
     from indexer.pipeline import Flow
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from retrieval.evaluation.datasets import CaptionDataset
     from spectrum.stack.learning.course import Course
 
-SHOWN_FAILURES = 10
-"""Images left out that are named; the report has them all."""
 LARGE_BYTES = 1_000_000_000
 """Grids that take more are told of before they are made."""
 
@@ -70,16 +69,18 @@ def train(
     from retrieval.cli.stage_bars import StageBars
 
     page = report or out.with_suffix(".report.html")
-    _check(out, page, force)
+    require_writable(out, page, force)
     dataset = _dataset(captions, split)
     failures: list[str] = []
     with StageBars() as bars:
-        course = _course(encoder or "embedded", work or _work(out), epochs, seed, mirror, bars)
+        course = _course(
+            encoder or "embedded", work or work_folder(out), epochs, seed, mirror, bars
+        )
         try:
             _tell_of_size(course, len(dataset.images))
             described = _encoded(course, dataset, failures, Flow(batch_size=batch_size), bars)
             bars.close()
-            _tell_of_failures(failures, page)
+            tell_of_failures(failures, f"{page} will have them")
             said = _learned(course, described, out)
         except KeyboardInterrupt:
             bars.close()
@@ -92,23 +93,6 @@ def train(
     _summarise(said, out, write_report(said, page))
     if failures:
         raise typer.Exit(Exit.SOME_FAILED)
-
-
-def _check(out: Path, page: Path, force: bool) -> None:
-    """Everything that would be a pity to find out after an hour."""
-    if out.is_dir():
-        raise typer.BadParameter(f"{out} is a folder: name a file", param_hint="--out")
-    if out.exists() and not force:
-        raise typer.BadParameter(f"{out} exists: --force writes over it", param_hint="--out")
-    if page.suffix != ".html":
-        raise typer.BadParameter(f"{page} is no .html file", param_hint="--report")
-    for path in (out, page):
-        if not path.absolute().parent.is_dir():
-            raise typer.BadParameter(f"the folder {path.absolute().parent} does not exist: make it")
-
-
-def _work(out: Path) -> Path:
-    return out.with_name(f"{out.name}.work")
 
 
 def _dataset(path: Path, split: str | None) -> "CaptionDataset":
@@ -218,15 +202,6 @@ def _learned(course: "Course", described: dict[str, tuple[str, ...]], out: Path)
         return learned(course, described, out)
     except TooFewImagesError as error:
         raise typer.BadParameter(str(error), param_hint="CAPTIONS.jsonl") from None
-
-
-def _tell_of_failures(failures: Sequence[str], page: Path) -> None:
-    from retrieval.cli.output import note
-
-    for failure in failures[:SHOWN_FAILURES]:
-        note(f"left out {failure}")
-    if len(failures) > SHOWN_FAILURES:
-        note(f"left out {len(failures) - SHOWN_FAILURES} more: {page} will have them")
 
 
 def _summarise(said: dict[str, Any], out: Path, written: Sequence[Path]) -> None:

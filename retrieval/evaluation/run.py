@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from indexer.vectors.exact_neighbours import exact_neighbours
 from retrieval.evaluation.blocks import Block, block_as_json, block_of, held_out_queries
 from retrieval.evaluation.compare import saved_queries
 from retrieval.evaluation.datasets import CaptionDataset, ClassDataset, DatasetError
@@ -25,7 +24,7 @@ from retrieval.evaluation.searches import (
 from retrieval.evaluation.vectors import base_vectors, encode_texts, ranked_vectors
 from retrieval.library import Library
 from retrieval.ranking.composition import image_query
-from retrieval.ranking.protocol import Found
+from retrieval.ranking.neighbours import search_of
 from retrieval.ranking.query_expansion import NEIGHBOURS, expanded_queries
 
 Dataset = CaptionDataset | ClassDataset | QrelsDataset
@@ -139,25 +138,14 @@ def _searches(library: Library, dataset: Dataset, found: Located) -> Mapping[str
         asked = np.stack([image_query(row[:width], row[width:], weight) for row in encoded])
         if refined is None or not len(refined):
             return asked
-        rows = exact_neighbours(asked, refined, np.full(len(asked), -1), NEIGHBOURS)
-        return np.concatenate(
-            [
-                expanded_queries(
-                    query[None], _found(query, refined[near[near >= 0]]), semantic=width
-                )
-                for query, near in zip(asked, rows, strict=True)
-            ]
-        )
+        found = search_of(refined)(asked, NEIGHBOURS)
+        return expanded_queries(asked, found, semantic=width)
 
     if isinstance(dataset, CaptionDataset):
         return caption_searches(dataset, found, encode, width)
     if isinstance(dataset, QrelsDataset):
         return qrels_searches(dataset, found, encode, width)
     return class_searches(dataset, found, encode, width, queries)
-
-
-def _found(query: Float32[np.ndarray, "D"], near: Float32[np.ndarray, "K D"]) -> Found:
-    return Found(near[None], (near @ query)[None])
 
 
 def _image_queries(dataset: Dataset, found: Located) -> Any:

@@ -10,13 +10,12 @@ from spectrum.harmony.fusion import FusionShape
 from spectrum.nexus.config import NexusConfig
 from spectrum.oracle.config import OracleConfig
 from spectrum.prism.config import PrismConfig
+from spectrum.stack.protocol import MODULES, Module
 
 Layer = Literal["encoder", "castle", "prism", "nexus", "oracle", "harmony"]
-Module = Literal["castle", "prism", "nexus", "oracle", "harmony"]
 
-LAYERS: tuple[Layer, ...] = ("encoder", "castle", "prism", "nexus", "oracle", "harmony")
+LAYERS: tuple[Layer, ...] = ("encoder", *MODULES)
 """What 6.1a sums: the encoder's own vector, then core, context, efficient, object, modal layer."""
-MODULES: tuple[Module, ...] = ("castle", "prism", "nexus", "oracle", "harmony")
 PER_IMAGE: tuple[Module, ...] = ("nexus", "oracle", "harmony")
 """Layers that see an image by itself: phase 1."""
 TASKS = ("text", "image")

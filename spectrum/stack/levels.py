@@ -71,10 +71,11 @@ def visual_levels(
 
 
 class Description(nn.Module):
-    r"""E^T of PRISM 2.1b without a sentence: the vector that a description is likely to have.
+    r"""The vector that a description of an image is likely to have: R(levels), unit length.
 
     A captioner takes longer than encoding does, and its sentence says less than the mean of what
-    people would say. So the vector is read off the image's levels: R(levels), unit length.
+    people would say. HARMONY's reading starts from this, and where a stack remembers nothing it
+    is E^T of PRISM 2.1b too.
 
     Start: R by ridge regression on the mean vector of an image's captions (`fit`); before it, 0.
     """

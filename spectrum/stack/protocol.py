@@ -2,12 +2,17 @@
 
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float32
 
 from spectrum.encoders.protocol import EncodedImages
+
+Module = Literal["castle", "prism", "nexus", "oracle", "harmony"]
+
+MODULES: tuple[Module, ...] = ("castle", "prism", "nexus", "oracle", "harmony")
+"""Core, context, efficient, object and modal layer, in the order of 6.1a."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from spectrum.encoders.protocol import EncodedImages
 from spectrum.oracle.proposals import proposals
-from spectrum.stack.config import LAYERS, MODULES
+from spectrum.stack.config import LAYERS
 from spectrum.stack.hubness import hubness, nearest_count
-from spectrum.stack.protocol import Explanation, ImageEvidence, Refined, StackIdentity
+from spectrum.stack.protocol import MODULES, Explanation, ImageEvidence, Refined, StackIdentity
 from spectrum.stack.stack import Grids
 from spectrum.stack.weight_file import TrainedStack
 

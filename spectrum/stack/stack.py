@@ -14,10 +14,11 @@ from spectrum.harmony.fusion import LevelFusion
 from spectrum.nexus.module import Nexus
 from spectrum.oracle.module import Oracle
 from spectrum.prism.module import Prism
-from spectrum.stack.config import LAYERS, MODULES, PER_IMAGE, TASKS, Layer, Module, StackConfig
+from spectrum.stack.config import LAYERS, PER_IMAGE, TASKS, Layer, StackConfig
 from spectrum.stack.integration import integrated_features, layer_weights
 from spectrum.stack.levels import Description, visual_levels
 from spectrum.stack.memory import Memory
+from spectrum.stack.protocol import MODULES, Module
 
 
 class Grids(NamedTuple):
@@ -44,7 +45,7 @@ class Readings(NamedTuple):
     prompts: Float[Tensor, "B S"]
     """P of PRISM 2.1d."""
     descriptions: Float[Tensor, "B S"]
-    """E^T of PRISM 2.1b: read off the image's levels, and remembered."""
+    """E^T of PRISM 2.1b: remembered, or read off the image's levels where nothing is."""
 
 
 class Gates(nn.Module):

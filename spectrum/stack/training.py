@@ -174,10 +174,6 @@ class StackTrainer:
             self.stack.oracle.fit_readout(grids.tokens, self.described[rows[: 4 * READ_AT_ONCE]])
         self.note(0, 0, float("nan"), 0.0, self._pooled()[0])
 
-    @property
-    def _own(self) -> Int64[Tensor, " N"] | None:
-        return self.own if self.stack.config.remembered else None
-
     @torch.no_grad()
     def _pooled(self) -> tuple[Float[Tensor, "N P"], ...]:
         """What NEXUS reads off every grid of every view while its windows stay as they are.
@@ -234,7 +230,7 @@ class StackTrainer:
                 shown = self._drawn(len(self.material.views))
                 view = self.material.views[shown]
                 known = None if pooled is None else pooled[shown]
-                grids = view.grids(rows, known, self._own)
+                grids = view.grids(rows, known, self.own)
                 loss = self._loss(stage, view.vectors(rows), grids, rows, bank)
                 optimiser.zero_grad()
                 torch.autograd.backward(loss)
@@ -319,7 +315,7 @@ class StackTrainer:
     @torch.no_grad()
     def _bank(self) -> "Bank":
         """Every image as its neighbours see it now, and who its neighbours are."""
-        local, prompts = read(self.stack, self.material.views[0], None, self._own)
+        local, prompts = read(self.stack, self.material.views[0], None, self.own)
         own = torch.arange(len(local))
         likeness = local * self.stack.block_scales
         found = nearest(likeness, likeness, self.stack.config.neighbours, own)
@@ -336,7 +332,7 @@ class StackTrainer:
     ) -> Epoch:
         """Measures the held-out images, whose neighbours are among those learned from."""
         stack, view = self.stack.eval(), self.material.views[0]
-        local, prompts = read(stack, view, pooled, self._own)
+        local, prompts = read(stack, view, pooled, self.own)
         likeness = local * stack.block_scales
         found = nearest(likeness[self.held], likeness[self.learned], stack.config.neighbours)
         refined = stack.refined(

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from spectrum.encoders.protocol import EncodedImages
-from spectrum.stack.config import LAYERS, MODULES, Module
-from spectrum.stack.protocol import Refiner
+from spectrum.stack.config import LAYERS
+from spectrum.stack.protocol import MODULES, Module, Refiner
 from spectrum.stack.refiner import AT_ONCE, StackRefiner
 from tests.references import stack as loops
 from tests.spectrum.stack.stacks import (

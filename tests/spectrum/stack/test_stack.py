@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from spectrum.stack.config import LAYERS, MODULES, PER_IMAGE, Layer, Module, StackConfig
+from spectrum.stack.config import LAYERS, PER_IMAGE, Layer, StackConfig
 from spectrum.stack.integration import layer_weights
+from spectrum.stack.protocol import MODULES, Module
 from spectrum.stack.stack import Grids, Stack, layer_mask
 from tests.references import stack as loops
 from tests.spectrum.stack.stacks import (
