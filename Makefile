@@ -11,9 +11,9 @@ demo: .venv/installed
 test: check
 
 # All that can be said of the source: its form, its types, its import arrows, and the tests, which
-# check the shapes in annotations as they run.
+# check the shapes in annotations as they run. A process for each core, so each has one thread.
 check: lint
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadscope
 
 # The part that needs no run.
 lint: .venv/developed
