@@ -3,7 +3,8 @@
 A small network looks at one word, its neighbours and the mean of the query's other naming words,
 and says how much the word looks swapped in; after ELECTRA's replaced-token detection (Clark, Luong,
 Le and Manning, ICLR 2020). Words are seen as the encoder sees them, so that a word which no caption
-holds still has a meaning. It is trained in `training.py`; here it is asked, by NumPy alone.
+holds still has a meaning, and as the captions see them (`cooccurrence.py`). Several networks are
+trained in `training.py`, from different beginnings; here they are asked, by NumPy alone.
 
 Shape letters: W words of a query, V words of the vocabulary, S the encoder's width, C a word's.
 """
@@ -15,19 +16,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Float32
 
+from retrieval.rejection.cooccurrence import Companions, companions, guessed
 from retrieval.rejection.words import SMALL, Arrays, WordSupport, words_of
 
 WORD_WIDTH = 48
 """Principal directions of the words' vectors that are kept."""
 LONGEST = 24
 """Words of a query that are looked at."""
+TEXTS_AT_ONCE = 256
 TextEncoder = Callable[[Sequence[str]], Float32[np.ndarray, "B S"]]
 
 
 class WordVectors:
-    """The encoder's vectors of words, whitened to their principal directions, and their support.
+    """Vectors of words: whitened principal directions of the encoder's, companions, and support.
 
-    C = WORD_WIDTH + 1, or less for a narrower encoder.
+    C = WORD_WIDTH + COMPANIONS + 1, or less for a narrower encoder and few captions.
     """
 
     def __init__(
@@ -36,13 +39,19 @@ class WordVectors:
         mean: Float32[np.ndarray, " S"],
         directions: Float32[np.ndarray, "S _"],
         known: Float32[np.ndarray, "V _"],
+        guess: Float32[np.ndarray, "_ _"],
     ) -> None:
-        self.support, self.mean, self.directions, self.known = support, mean, directions, known
+        """`known`: a row for each word of the captions, without its support; `guess`: companions
+        of any other word, of its whitened vector."""
+        self.support, self.mean, self.directions = support, mean, directions
+        self.known, self.guess = known, guess
         self._row = {word: row for row, word in enumerate(support.words)}
         self._met: dict[str, Float32[np.ndarray, " C"]] = {}
 
     @classmethod
-    def of(cls, support: WordSupport, encode: TextEncoder) -> "WordVectors":
+    def of(
+        cls, support: WordSupport, captions: Sequence[str], encode: TextEncoder
+    ) -> "WordVectors":
         """Of all words of the captions."""
         vectors = encode(list(support.words))
         mean = vectors.mean(axis=0)
@@ -50,14 +59,16 @@ class WordVectors:
         variances, directions = np.linalg.eigh(centred.T @ centred / len(vectors))
         kept = min(WORD_WIDTH, len(variances))
         scaled = directions[:, -kept:] / np.sqrt(np.maximum(variances[-kept:], 1e-9))
-        made = cls(support, mean, scaled.astype(np.float32), np.empty((0, kept), np.float32))
-        made.known = made._projected(vectors).astype(np.float16).astype(np.float32)
-        return made
+        white = _whitened(vectors, mean, scaled.astype(np.float32))
+        found: Companions = companions(map(words_of, captions), support.holding, white, SMALL)
+        known = np.concatenate([white, found.vectors], axis=1)
+        known = known.astype(np.float16).astype(np.float32)
+        return cls(support, mean, scaled.astype(np.float32), known, found.guess)
 
     @property
     def width(self) -> int:
         """C."""
-        return int(self.directions.shape[1]) + 1
+        return int(self.known.shape[1]) + 1
 
     def of_words(self, words: Sequence[str], encode: TextEncoder) -> Float32[np.ndarray, "W C"]:
         """A row for each word: its vector, and how many captions hold it, log(1 + n) / 4."""
@@ -65,8 +76,10 @@ class WordVectors:
         if new:
             if len(self._met) > 20_000:
                 self._met.clear()
-            for word, vector in zip(new, self._projected(encode(new)), strict=True):
-                self._met[word] = np.append(vector, np.float32(0.0))
+            white = _whitened(encode(new), self.mean, self.directions)
+            nobody = np.zeros((len(new), 1), np.float32)
+            rows = np.concatenate([white, guessed(white, self.guess), nobody], axis=1)
+            self._met.update(zip(new, rows, strict=True))
         rows = np.empty((len(words), self.width), dtype=np.float32)
         for place, word in enumerate(words):
             row = self._row.get(word)
@@ -77,14 +90,15 @@ class WordVectors:
                 rows[place, -1] = math.log1p(self.support.holding[word]) / 4
         return rows
 
-    def _projected(self, vectors: Float32[np.ndarray, "W S"]) -> Float32[np.ndarray, "W _"]:
-        projected = (vectors - self.mean) @ self.directions
-        return np.asarray(np.clip(projected, -4.0, 4.0), dtype=np.float32)
-
     def arrays(self) -> Arrays:
         """What `restored` makes the same of, beside the support's."""
         known = self.known.astype(np.float16)
-        return {"mean": self.mean, "directions": self.directions, "known": known}
+        return {
+            "mean": self.mean,
+            "directions": self.directions,
+            "known": known,
+            "guess": self.guess,
+        }
 
     @classmethod
     def restored(
@@ -92,7 +106,15 @@ class WordVectors:
     ) -> "WordVectors":
         """From `arrays`."""
         known = arrays["known"].astype(np.float32)
-        return cls(support, arrays["mean"], arrays["directions"], known)
+        return cls(support, arrays["mean"], arrays["directions"], known, arrays["guess"])
+
+
+def _whitened(
+    vectors: Float32[np.ndarray, "W S"],
+    mean: Float32[np.ndarray, " S"],
+    directions: Float32[np.ndarray, "S _"],
+) -> Float32[np.ndarray, "W _"]:
+    return np.asarray(np.clip((vectors - mean) @ directions, -4.0, 4.0), dtype=np.float32)
 
 
 class Layer(NamedTuple):
@@ -117,11 +139,29 @@ class CompanyNetwork:
         self, vectors: Float32[np.ndarray, "W C"], naming: Sequence[bool]
     ) -> Float[np.ndarray, " W"]:
         """How much each word looks swapped in; log odds."""
+        return self.many_logits([vectors], [naming], word_surroundings(vectors, naming))[0]
+
+    def many_logits(
+        self,
+        vectors: Sequence[Float32[np.ndarray, "_ C"]],
+        naming: Sequence[Sequence[bool]],
+        seen: Float32[np.ndarray, "W 6*C"],
+    ) -> list[Float[np.ndarray, " _"]]:
+        """The log odds of several queries' words, `seen` being the surroundings of all of them.
+
+        Layers are asked once for all.
+        """
         first, second, last, asking, answering, weighing = self.layers
-        seen = word_surroundings(vectors, naming)
         hidden = np.maximum(second(np.maximum(first(seen), 0.0)), 0.0)
-        matches = pair_matches(asking(vectors), answering(vectors), np.asarray(naming))
-        return np.asarray(last(hidden)[:, 0] + weighing(matches)[:, 0])
+        ends = np.cumsum([len(each) for each in vectors])[:-1]
+        every = np.concatenate(vectors)
+        asked, answered = np.split(asking(every), ends), np.split(answering(every), ends)
+        matches = [
+            pair_matches(a, b, np.asarray(named))
+            for a, b, named in zip(asked, answered, naming, strict=True)
+        ]
+        logits = last(hidden)[:, 0] + weighing(np.concatenate(matches))[:, 0]
+        return np.split(np.asarray(logits), ends)
 
     def arrays(self) -> Arrays:
         """What `restored` makes the same of."""
@@ -174,19 +214,56 @@ class CompanyEvidence(NamedTuple):
 
 
 class Company:
-    """Asks the network about texts."""
+    """Asks the networks about texts; what they say of a word is averaged."""
 
-    def __init__(self, vectors: WordVectors, network: CompanyNetwork) -> None:
-        self.vectors, self.network = vectors, network
+    def __init__(self, vectors: WordVectors, networks: Sequence[CompanyNetwork]) -> None:
+        self.vectors, self.networks = vectors, tuple(networks)
 
     def evidence(self, text: str, encode: TextEncoder) -> tuple[CompanyEvidence, str]:
         """The evidence, and the word that looks most swapped in; "" for a text without words."""
-        words = words_of(text)[:LONGEST]
-        if not words:
-            return CompanyEvidence(-20.0, -20.0), ""
-        naming = [word not in SMALL for word in words]
-        logits = self.network.swapped_logits(self.vectors.of_words(words, encode), naming)
-        worst = int(np.argmax(logits))
-        highest = float(logits[worst])
-        total = highest + float(np.log(np.exp(logits - highest).sum()))
-        return CompanyEvidence(company=-total, worst_word=-highest), words[worst]
+        return self.evidences([text], encode)[0]
+
+    def evidences(
+        self, texts: Sequence[str], encode: TextEncoder
+    ) -> list[tuple[CompanyEvidence, str]]:
+        """The same of several texts, sooner."""
+        found = [(CompanyEvidence(-20.0, -20.0), "")] * len(texts)
+        spoken = [words_of(text)[:LONGEST] for text in texts]
+        told = [number for number, words in enumerate(spoken) if words]
+        for start in range(0, len(told), TEXTS_AT_ONCE):
+            some = told[start : start + TEXTS_AT_ONCE]
+            vectors = [self.vectors.of_words(spoken[number], encode) for number in some]
+            naming = [[word not in SMALL for word in spoken[number]] for number in some]
+            around = [word_surroundings(*one) for one in zip(vectors, naming, strict=True)]
+            seen = np.concatenate(around)
+            said = [network.many_logits(vectors, naming, seen) for network in self.networks]
+            for number, *each in zip(some, *said, strict=True):
+                found[number] = _summed(np.mean(each, axis=0), spoken[number])
+        return found
+
+    def arrays(self) -> Arrays:
+        """What `restored` makes the same of, beside the vectors'."""
+        return {
+            f"{number}/{name}": array
+            for number, network in enumerate(self.networks)
+            for name, array in network.arrays().items()
+        }
+
+    @classmethod
+    def restored(
+        cls, vectors: WordVectors, arrays: Mapping[str, np.ndarray[Any, np.dtype[Any]]]
+    ) -> "Company":
+        """From `arrays`."""
+        networks = []
+        for number in sorted({int(name.split("/")[0]) for name in arrays}):
+            mine = f"{number}/"
+            own = {k.removeprefix(mine): a for k, a in arrays.items() if k.startswith(mine)}
+            networks.append(CompanyNetwork.restored(own))
+        return cls(vectors, networks)
+
+
+def _summed(logits: Float[np.ndarray, " W"], words: Sequence[str]) -> tuple[CompanyEvidence, str]:
+    worst = int(np.argmax(logits))
+    highest = float(logits[worst])
+    total = highest + float(np.log(np.exp(logits - highest).sum()))
+    return CompanyEvidence(company=-total, worst_word=-highest), words[worst]

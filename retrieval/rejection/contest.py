@@ -21,7 +21,7 @@ BASELINES = (
 )
 """Single scores that are published as detectors, of which a kind of query may lack some."""
 NOT_FOR_TEXT = ("block-distances",)
-NOT_FOR_IMAGES = ("mlp-mahalanobis", "guarded-fusion")
+NOT_FOR_IMAGES = ("mlp-mahalanobis", "guarded-fusion", "void-mixture")
 
 
 @dataclass(frozen=True, kw_only=True)

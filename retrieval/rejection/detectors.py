@@ -25,10 +25,13 @@ class Sample(NamedTuple):
     """Plain figures, higher is more known."""
     columns: tuple[str, ...]
     """The figures' names."""
+    kinds: tuple[str, ...] = ()
+    """Of voids, what each was made to be; may be left empty."""
 
     def rows(self, chosen: np.ndarray[Any, np.dtype[Any]]) -> "Sample":
         """Some of the queries, by number or by truth."""
-        return Sample(self.vectors[chosen], self.evidence[chosen], self.columns)
+        kinds = tuple(np.array(self.kinds)[chosen].tolist()) if self.kinds else ()
+        return Sample(self.vectors[chosen], self.evidence[chosen], self.columns, kinds)
 
     def column(self, name: str) -> Float64[np.ndarray, " Q"]:
         """One figure of each query."""
@@ -98,17 +101,20 @@ class Scales:
 
 
 class BlockDistances:
-    """Both blocks' Mahalanobis distances, standardised and summed, the visual one counting twice.
+    """Both blocks' Mahalanobis distances and the k-th neighbour's cosine, standardised and summed.
 
-    What won among images: two Gaussians that know nothing of each other. The weight 2 was chosen on
-    Flickr8k dev against the unknown sets of docs/rejection.md; 1 does nearly as well.
+    What won among images: two Gaussians that know nothing of each other. The visual distance alone
+    tells most, but of a library that the encoder has learned from it is not calibrated
+    (docs/rejection.md), so it weighs less than the semantic one. The weights were chosen on
+    Flickr8k dev and the unknown sets of docs/rejection.md.
     """
 
     learns: ClassVar[bool] = False
     weights: ClassVar[Mapping[str, float]] = {
-        "Mahalanobis": 1.0,
-        "semantic Mahalanobis": 1.0,
+        "Mahalanobis": 3.0,
+        "semantic Mahalanobis": 3.0,
         "visual Mahalanobis": 2.0,
+        "k-NN": 1.0,
     }
 
     def fit(self, known: Sample, void: Sample) -> None:

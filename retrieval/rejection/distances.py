@@ -85,6 +85,15 @@ def left_out_distance(
     return left_out
 
 
+def as_stored(vectors: Float32[np.ndarray, "N F"]) -> Float32[np.ndarray, "N F"]:
+    """The vectors as a saved gate gives them back, in half precision.
+
+    What is measured in calibrating has to be what is measured in judging: in a library of few and
+    like pictures the rounding alone is many deviations of a similarity.
+    """
+    return vectors.astype(np.float16).astype(np.float32)
+
+
 class Landmarks:
     """What single scores need of a library's vectors: Gaussians, concepts, a bank of texts."""
 
@@ -110,7 +119,7 @@ class Landmarks:
     ) -> "Landmarks":
         """Fitted to `bank`, its blocks `widths` wide; `keep` for the distance to its items."""
         gaussians = [Gaussian.of(block) for block in _blocks(bank, widths)]
-        kept = bank if keep else bank[:0]
+        kept = as_stored(bank) if keep else bank[:0]
         return cls(gaussians, centres(bank, CONCEPTS, seed), kept)
 
     @property

@@ -13,11 +13,11 @@ from jaxtyping import Float32
 
 from retrieval.rejection.company import Company
 from retrieval.rejection.detectors import Column, Detector, Sample
-from retrieval.rejection.distances import Landmarks
+from retrieval.rejection.distances import Landmarks, as_stored
 from retrieval.rejection.gate import GRID, Head
 from retrieval.rejection.words import WordSupport
 
-TEXT_DETECTOR = "guarded-fusion"
+TEXT_DETECTOR = "void-mixture"
 IMAGE_DETECTOR = "block-distances"
 """The defaults: what won by measurement (docs/rejection.md)."""
 
@@ -40,6 +40,9 @@ class Sizes:
     company_epochs: int = 8
     company_examples: int = 24_000
     """Sentences of one epoch."""
+    company_networks: int = 2
+    scenes: int = 1_500
+    """Sentences about scenes that the library does not hold, which one direction learns from."""
 
 
 def unjudged_head(
@@ -48,6 +51,7 @@ def unjudged_head(
     pictures: Float32[np.ndarray, "N F"],
     support: WordSupport | None = None,
     company: Company | None = None,
+    scene: Float32[np.ndarray, " F"] | None = None,
 ) -> Head:
     """A head that measures, but that nobody judges for yet."""
     return Head(
@@ -58,9 +62,10 @@ def unjudged_head(
         calibrating={},
         usual=np.zeros((0, len(GRID)), np.float32),
         best_hits=np.zeros(len(GRID), np.float32),
-        pictures=pictures,
+        pictures=as_stored(pictures),
         support=support,
         company=company,
+        scene=scene,
     )
 
 

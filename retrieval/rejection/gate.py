@@ -23,6 +23,7 @@ TEXT_REASONS = {
     "Mahalanobis": "unlike the descriptions of this library taken together",
     "max cosine": "no picture of this library is similar",
     "fluency": "worded unlike anything said of this library's pictures",
+    "scene": "a scene of another kind than this library's pictures",
 }
 IMAGE_REASONS = {
     "semantic Mahalanobis": "shows what this library's pictures do not",
@@ -74,13 +75,16 @@ class Head:
     """A sample of the library's vectors, scaled so that an inner product is a similarity."""
     support: WordSupport | None = None
     company: Company | None = None
+    scene: Float32[np.ndarray, " F"] | None = None
+    """Direction from scenes that are not in the library towards those that are."""
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of the evidence."""
         words = WordEvidence._fields if self.support else ()
         company = CompanyEvidence._fields if self.company else ()
-        return (*self.landmarks.columns, *words, *company)
+        scene = ("scene",) if self.scene is not None else ()
+        return (*self.landmarks.columns, *words, *company, *scene)
 
     def sample(
         self,
@@ -102,8 +106,10 @@ class Head:
             assert encode is not None
             if len(texts) > 1:  # all unknown words in one call
                 self.company.vectors.of_words(self._met_words(texts), encode)
-            company = [self.company.evidence(text, encode)[0] for text in texts]
+            company = [said for said, _ in self.company.evidences(texts, encode)]
             parts.append(np.array(company, dtype=np.float32).reshape(len(vectors), -1))
+        if self.scene is not None:
+            parts.append(np.asarray(vectors @ self.scene, dtype=np.float32)[:, None])
         return Sample(vectors, np.concatenate(parts, axis=1), self.columns)
 
     def _met_words(self, texts: Sequence[str]) -> list[str]:

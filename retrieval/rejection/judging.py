@@ -1,10 +1,10 @@
 """What a search does with the gate: judges what a query wants, and leaves weak hits out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64, Int64
 
 from retrieval.answer import Answer, Hit, Trust
 from retrieval.query import ImagePart, Query, TextPart
@@ -13,14 +13,24 @@ from retrieval.rejection.company import TextEncoder
 from retrieval.rejection.gate import Gate, combined
 from retrieval.rejection.state import NEVER_CALIBRATED, WORDS_UNJUDGED
 
+Stored = Callable[
+    [Int64[np.ndarray, "H"]], tuple[Int64[np.ndarray, "M"], Float32[np.ndarray, "M D"]]
+]
+"""Ids of pictures -> those of them that are still there, and the encoder's own vectors of these."""
+
 
 class Judge:
     """A library's gate, read at the first query that asks for it."""
 
     def __init__(
-        self, load: Callable[[], Gate | None], encode: TextEncoder, semantic_dimension: int
+        self,
+        load: Callable[[], Gate | None],
+        encode: TextEncoder,
+        semantic_dimension: int,
+        stored: Stored | None = None,
     ) -> None:
         self._load, self._encode, self._semantic = load, encode, semantic_dimension
+        self._stored = stored
         self._gate: Gate | None = None
         self._trouble = ""
         self._loaded = False
@@ -38,11 +48,16 @@ class Judge:
         """The answer with its trust: without hits if it is refused, else without the weak ones.
 
         `parts` are the vectors that a search makes of the query's parts, `cosines` says that the
-        similarities of hits are cosines: only then can a hit be too weak.
+        similarities of hits are cosines. Where they are not, those of refined vectors say, the
+        cosines to the encoder's own vectors tell which hits are weak.
         """
         trust, trouble = self.trust(query, parts, false_reject)
         answer = replace(answer, trust=trust, ungated=trouble)
-        return self._gated(answer, query, show_rejected=show_rejected, cosines=cosines)
+        if trust is None or show_rejected:
+            return answer
+        if not trust.accepted:
+            return replace(answer, hits=())
+        return self._without_weak(answer, query, parts, trust.false_reject, cosines=cosines)
 
     def trust(
         self,
@@ -73,21 +88,42 @@ class Judge:
                 judged.append(gate.image_trust(unit, false_reject))
         return combined(judged), unjudged
 
-    def _gated(self, answer: Answer, query: Query, *, show_rejected: bool, cosines: bool) -> Answer:
-        """Queries of several parts have standard scores, and all their hits are kept."""
-        trust = answer.trust
-        if trust is None or show_rejected or self._gate is None:
+    def _without_weak(
+        self,
+        answer: Answer,
+        query: Query,
+        parts: Float32[np.ndarray, "P D"],
+        false_reject: float,
+        *,
+        cosines: bool,
+    ) -> Answer:
+        """Queries of several parts have standard scores, and an intent counts beside likeness: all
+        their hits are kept."""
+        assert self._gate is not None
+        if len(query.parts) > 1 or query.parts[0].weight < 0 or query.is_intended:
             return answer
-        if not trust.accepted:
-            return replace(answer, hits=())
-        if not cosines or len(query.parts) > 1 or query.parts[0].weight < 0:
+        if cosines:
+            similar = np.array([hit.similarity for hit in answer.hits], dtype=np.float64)
+        elif self._stored is not None:
+            similar = self._cosines(answer.hits, parts[0])
+        else:
             return answer
         kind = "text" if isinstance(query.parts[0], TextPart) else "image"
-        floor = self._gate.match_floor(kind, trust.false_reject)
-        kept: tuple[Hit, ...] = tuple(hit for hit in answer.hits if hit.similarity >= floor)
+        strong = similar >= self._gate.match_floor(kind, false_reject)
+        kept = tuple(hit for hit, stays in zip(answer.hits, strong, strict=True) if stays)
         # An accepted query has a best hit, even where the whole query and not that hit was usual.
         kept = kept or answer.hits[:1]
         return replace(answer, hits=kept, n_weak=len(answer.hits) - len(kept))
+
+    def _cosines(
+        self, hits: Sequence[Hit], vector: Float32[np.ndarray, " D"]
+    ) -> Float64[np.ndarray, " H"]:
+        """What the hits' similarities would be without refinement."""
+        assert self._stored is not None
+        held, stored = self._stored(np.array([hit.image_id for hit in hits], dtype=np.int64))
+        cosine = dict(zip(held.tolist(), (stored @ vector).tolist(), strict=True))
+        # A picture that went this moment is not weak for that.
+        return np.array([cosine.get(hit.image_id, np.inf) for hit in hits], dtype=np.float64)
 
     def _opened(self) -> Gate | None:
         if not self._loaded:

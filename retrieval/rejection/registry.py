@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from retrieval.rejection.detectors import BlockDistances, Column, Detector
+from retrieval.rejection.mixture import VoidMixture
 from retrieval.rejection.networks import GuardedFusion, Perceptron, Reconstruction
 
 PLAIN: Mapping[str, Callable[[], Detector]] = {
     "logistic-fusion": lambda: Perceptron(hidden=0, vectors=False, monotone=True),
     "mlp": lambda: Perceptron(hidden=128, vectors=True),
     "guarded-fusion": GuardedFusion,
+    "void-mixture": VoidMixture,
     "mlp-mahalanobis": lambda: Perceptron(hidden=128, vectors=True, distance=1.0),
     "block-distances": BlockDistances,
     "autoencoder": Reconstruction,

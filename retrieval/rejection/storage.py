@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from retrieval.rejection.calibration import CalibrationError
-from retrieval.rejection.company import Company, CompanyNetwork, WordVectors
+from retrieval.rejection.company import Company, WordVectors
 from retrieval.rejection.detectors import Detector
 from retrieval.rejection.distances import Landmarks
 from retrieval.rejection.gate import Gate, Head, Provenance
@@ -23,8 +23,9 @@ from retrieval.rejection.words import Arrays, WordSupport
 
 FOLDER = "trust"
 MANIFEST = "gate.json"
-VERSION = 2
-"""Version 1 was calibrated on sentences of the captioner, which refused good queries."""
+VERSION = 3
+"""Version 1 was calibrated on sentences of the captioner, which refused good queries; version 2
+knew words by the encoder's vectors alone."""
 MakeDetector = Callable[[str, tuple[str, ...]], Detector]
 
 
@@ -123,9 +124,11 @@ def _arrays(gate: Gate) -> Arrays:
         }
         if head.support is not None:
             parts["support"] = head.support.arrays()
+        if head.scene is not None:
+            parts["scene"] = {"direction": head.scene}
         if head.company is not None:
             parts["words"] = head.company.vectors.arrays()
-            parts["company"] = head.company.network.arrays()
+            parts["company"] = head.company.arrays()
         for part, arrays in parts.items():
             made |= {f"{kind}/{part}/{name}": array for name, array in arrays.items()}
     return made
@@ -145,7 +148,7 @@ def _head(kind: str, name: str, arrays: Arrays, make: MakeDetector) -> Head:
         support = WordSupport.restored(held)
         if network := _under(arrays, "company/"):
             vectors = WordVectors.restored(support, _under(arrays, "words/"))
-            company = Company(vectors, CompanyNetwork.restored(network))
+            company = Company.restored(vectors, network)
     head = Head(
         kind=kind,
         landmarks=Landmarks.restored(_under(arrays, "landmarks/")),
@@ -157,6 +160,7 @@ def _head(kind: str, name: str, arrays: Arrays, make: MakeDetector) -> Head:
         pictures=arrays["pictures/vectors"].astype(np.float32),
         support=support,
         company=company,
+        scene=arrays.get("scene/direction"),
     )
     head.detector = make(name, head.columns)
     head.detector.restore(_under(arrays, "detector/"))

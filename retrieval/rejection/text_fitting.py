@@ -1,6 +1,9 @@
 """Fitting the head for words: captions are known, voids are made of them, one part calibrates."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +16,7 @@ from retrieval.rejection.distances import Landmarks
 from retrieval.rejection.fitting import Sizes, judged_head, unjudged_head
 from retrieval.rejection.gate import Head, group_of
 from retrieval.rejection.registry import unfitted
+from retrieval.rejection.scenes import scene_direction
 from retrieval.rejection.swaps import Swaps
 from retrieval.rejection.voids import TextVoid, TextVoids, fragments
 from retrieval.rejection.words import SMALL, WordSupport, words_of
@@ -33,7 +37,6 @@ class TextEvidence(NamedTuple):
     """Without a detector fitted to it yet."""
     teaching: Sample
     voids: Sample
-    void_kinds: tuple[str, ...]
     calibrating: Sample
     groups: tuple[str, ...]
     """Of the calibrating texts."""
@@ -55,29 +58,61 @@ def text_evidence(
     rng = np.random.default_rng(seed)
     first, teaching, calibrating = (
         KnownTexts([known.texts[i] for i in part.tolist()], known.rows[part])
-        for part in _split(known.rows, (0.6, 0.15, 0.25), rng)
+        for part in _split(known.rows, _shares(len(known.texts), sizes), rng)
     )
     pictured = np.array(_some(len(library), sizes.pictures, rng))
-    head = _measuring_head(first, library[pictured], encode, sizes, rng, seed, forbidden)
     place_of = np.full(len(library) + 1, -1)
     place_of[pictured] = np.arange(len(pictured))
-
-    def seen(texts: KnownTexts) -> Sample:
-        return head.sample(encode(texts.texts), texts.texts, encode, place_of[texts.rows])
-
     taught = _with_fragments(teaching, sizes.teaching, rng)
     kept = _with_fragments(calibrating, sizes.calibrating, rng)
-    assert head.support is not None
-    made = TextVoids(first.texts, head.support, seed, forbidden, teaching.texts)
-    voids = made.made(sizes.voids)
+    support = WordSupport.counted(first.texts)
+    voids = TextVoids(first.texts, support, seed, forbidden, teaching.texts).made(sizes.voids)
+    made = _void_texts(voids, teaching.rows)
+    words = _Words(first, support, TextVoids(first.texts, support, seed, forbidden))
+    head = _measuring_head(words, library[pictured], encode, sizes, rng, seed)
+    table = _word_table(words, encode)
+    # Encoding leaves Python alone and so does training, mostly: two cores, half of the time.
+    with ThreadPoolExecutor(1) as pool:
+        encoding = [pool.submit(encode, some.texts) for some in (taught, made, kept)]
+        head = replace(head, company=_company(words, table, sizes, seed))
+        vectors = [some.result() for some in encoding]
+
+    def seen(texts: KnownTexts, vectors: Float32[np.ndarray, "T S"]) -> Sample:
+        return head.sample(vectors, texts.texts, encode, place_of[texts.rows])
+
     return TextEvidence(
         head=head,
-        teaching=seen(taught),
-        voids=seen(_void_texts(voids, teaching.rows)),
-        void_kinds=tuple(void.kind for void in voids),
-        calibrating=seen(kept),
+        teaching=seen(taught, vectors[0]),
+        voids=seen(made, vectors[1])._replace(kinds=tuple(void.kind for void in voids)),
+        calibrating=seen(kept, vectors[2]),
         groups=tuple(map(group_of, kept.texts)),
     )
+
+
+class _Words(NamedTuple):
+    """What teaches words."""
+
+    known: KnownTexts
+    support: WordSupport
+    voids: TextVoids
+
+
+class _WordTable(NamedTuple):
+    """All words that the company networks learn from."""
+
+    vectors: WordVectors
+    words: list[str]
+    rows: Float32[np.ndarray, "V C"]
+
+
+def _shares(count: int, sizes: Sizes) -> tuple[float, float, float]:
+    """Shares of the texts that teach words, the detector, and that calibrate.
+
+    The latter two are 15 % and a quarter, or less where that is more than is looked at of them.
+    """
+    teaching = min(0.15, 1.1 * sizes.teaching / count)
+    calibrating = min(0.25, 1.1 * sizes.calibrating / count)
+    return 1.0 - teaching - calibrating, teaching, calibrating
 
 
 def _void_texts(voids: Sequence[TextVoid], rows: Int64[np.ndarray, " T"]) -> KnownTexts:
@@ -87,23 +122,23 @@ def _void_texts(voids: Sequence[TextVoid], rows: Int64[np.ndarray, " T"]) -> Kno
 
 
 def _measuring_head(
-    first: KnownTexts,
+    words: _Words,
     pictures: Float32[np.ndarray, "N S"],
     encode: TextEncoder,
     sizes: Sizes,
     rng: np.random.Generator,
     seed: int,
-    forbidden: frozenset[str],
 ) -> Head:
-    """The head with its landmarks and what it knows of words."""
-    support = WordSupport.counted(first.texts)
-    bank = encode([first.texts[i] for i in _some(len(first.texts), sizes.bank, rng)])
+    """The head with its landmarks and what it knows of words and scenes, without company."""
+    texts = words.known.texts
+    bank = encode([texts[i] for i in _some(len(texts), sizes.bank, rng)])
+    scenes = words.voids.scenes(sizes.scenes)
     return unjudged_head(
         "text",
         Landmarks.of(bank, [bank.shape[1]], keep=True, seed=seed),
         pictures,
-        support,
-        _company(first.texts, first.rows, support, encode, sizes, seed, forbidden),
+        words.support,
+        scene=scene_direction(bank, encode(scenes)) if scenes else None,
     )
 
 
@@ -122,33 +157,30 @@ def text_head(evidence: TextEvidence, name: str, others: Mapping[str, Any]) -> H
     return judged_head(head, name, detector, calibrating, evidence.calibrating)
 
 
-def _company(
-    captions: Sequence[str],
-    images: Int64[np.ndarray, " T"],
-    support: WordSupport,
-    encode: TextEncoder,
-    sizes: Sizes,
-    seed: int,
-    forbidden: frozenset[str],
-) -> Company:
-    """The network that knows which words keep company, trained on captions and their swaps."""
+def _word_table(words: _Words, encode: TextEncoder) -> _WordTable:
+    vectors = WordVectors.of(words.support, words.known.texts, encode)
+    absent = sorted({word for text in words.voids.absent for word in words_of(text)})
+    every = [*words.support.words, *(w for w in absent if w not in words.support.holding)]
+    return _WordTable(vectors, every, vectors.of_words(every, encode)[:, :-1])
+
+
+def _company(words: _Words, table: _WordTable, sizes: Sizes, seed: int) -> Company:
+    """Networks that know which words keep company, trained on captions and their swaps."""
     from retrieval.rejection.training import company_network
 
-    vectors = WordVectors.of(support, encode)
-    voids = TextVoids(captions, support, seed, forbidden)
-    others = sorted({word for text in voids.absent for word in words_of(text)})
-    words = [*support.words, *(word for word in others if word not in support.holding)]
-    table = vectors.of_words(words, encode)[:, :-1]
-    swaps = Swaps.of(captions, images, words, voids, support)
-    blank = np.zeros((1, table.shape[1]), dtype=np.float32)
-    network = company_network(
-        np.concatenate([blank, table]),
-        [False, *(word not in SMALL for word in words)],
-        lambda epoch: swaps.drawn(sizes.company_examples, seed, epoch),
-        epochs=sizes.company_epochs,
-        seed=seed,
-    )
-    return Company(vectors, network)
+    swaps = Swaps.of(words.known.texts, words.known.rows, table.words, words.voids, words.support)
+    blank = np.zeros((1, table.rows.shape[1]), dtype=np.float32)
+    networks = [
+        company_network(
+            np.concatenate([blank, table.rows]),
+            [False, *(word not in SMALL for word in table.words)],
+            partial(swaps.drawn, sizes.company_examples, one),
+            epochs=sizes.company_epochs,
+            seed=one,
+        )
+        for one in range(seed, seed + sizes.company_networks)
+    ]
+    return Company(table.vectors, networks)
 
 
 def _with_fragments(known: KnownTexts, count: int, rng: np.random.Generator) -> KnownTexts:

@@ -3,12 +3,13 @@
 Nothing here is imported by a search.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -16,6 +17,8 @@ from retrieval.rejection.company import LONGEST, CompanyNetwork, Layer
 
 HIDDEN, PRODUCT = 128, 32
 COMPANY_BATCH = 256
+PENALTY = 1.7
+"""Of the squared weights of the multinomial regression, beside the sum over the queries."""
 NOTHING = -30.0
 """Log odds where there is no word."""
 
@@ -30,6 +33,18 @@ class Examples(NamedTuple):
     that only this image's captions hold has to look as unheard of as it would be without them."""
     places: list[list[int]]
     """Of the words that were swapped in."""
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one thread: matrices as small as these gain nothing from more, and threads that wait
+    for one another take the processor from what runs beside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class CompanyModule(nn.Module):
@@ -112,7 +127,7 @@ def company_network(
 
     The loss asks about each word and about each sentence (log sum exp of its words).
     """
-    with torch.random.fork_rng():
+    with one_thread(), torch.random.fork_rng():
         torch.manual_seed(seed)
         module = CompanyModule(table, naming)
         optimiser = torch.optim.AdamW(module.parameters(), lr=3e-3, weight_decay=1e-3)
@@ -167,7 +182,7 @@ def perceptron(
     inputs = torch.from_numpy(np.concatenate([known, void]))
     target = torch.cat([torch.ones(len(known)), torch.zeros(len(void))])
     weight = torch.where(target > 0, 0.5 / len(known), 0.5 / len(void)) * len(target)
-    with torch.random.fork_rng():
+    with one_thread(), torch.random.fork_rng():
         torch.manual_seed(seed)
         width = inputs.shape[1]
         widths = [width, hidden, 1] if hidden else [width, 1]
@@ -192,12 +207,36 @@ def perceptron(
     return [layer_of(part) for part in parts]
 
 
+def multinomial(
+    inputs: Float32[np.ndarray, "Q I"], classes: Int64[np.ndarray, "Q"], count: int
+) -> Layer:
+    """The logits' layer of a multinomial regression, with an L2 penalty."""
+    seen, target = torch.from_numpy(inputs).double(), torch.from_numpy(classes)
+    weight = torch.zeros(count, inputs.shape[1], dtype=torch.float64, requires_grad=True)
+    bias = torch.zeros(count, dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([weight, bias], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimiser.zero_grad()
+        logits = seen @ weight.T + bias
+        penalty = PENALTY * (weight**2).sum() / len(seen)
+        total: Tensor = functional.cross_entropy(logits, target) + penalty
+        torch.autograd.backward(total)
+        return total
+
+    with one_thread():
+        optimiser.step(loss)  # type: ignore[no-untyped-call]
+    return Layer(
+        weight.detach().numpy().astype(np.float32), bias.detach().numpy().astype(np.float32)
+    )
+
+
 def autoencoder(
     known: Float32[np.ndarray, "K I"], *, latent: int = 128, steps: int = 600, seed: int = 0
 ) -> list[Layer]:
     """Layers I, 256, latent, 256, I with ReLU around the hidden ones; denoising, deviation 0.3."""
     inputs = torch.from_numpy(known)
-    with torch.random.fork_rng():
+    with one_thread(), torch.random.fork_rng():
         torch.manual_seed(seed)
         widths = [inputs.shape[1], 256, latent, 256, inputs.shape[1]]
         parts = [nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False)]

@@ -142,19 +142,27 @@ class TextVoids:
             return TextVoid(text=" ".join(words), kind=kind, source=row)
         return None
 
-    def scene(self) -> TextVoid | None:
-        """A scene of which at least one thing is in no caption."""
+    def scene(self, half: int = 0) -> TextVoid | None:
+        """A scene of which at least one thing is in no caption, or in hardly any.
+
+        Rooms and things are of one half of the lists, so that what learned from the other half can
+        be judged by it.
+        """
+        rooms, stuff = word_lists.ROOMS[half::2], word_lists.STUFF[half::2]
         for _ in range(8):
             text = self._one(word_lists.SCENES).format(
-                room=self._one(word_lists.ROOMS),
-                stuff=self._one(word_lists.STUFF),
-                other=self._one(word_lists.STUFF),
+                room=self._one(rooms), stuff=self._one(stuff), other=self._one(stuff)
             )
             naming = [word for word in words_of(text) if word not in SMALL]
             rarest = min(self.support.holding.get(word, 0) for word in naming)
             if rarest <= max(2, 0.0005 * self.support.n_captions):
                 return TextVoid(text=text, kind="scene", source=-1)
         return None
+
+    def scenes(self, count: int) -> list[str]:
+        """Different scenes of the other half; at most `count`."""
+        made = (self.scene(half=1) for _ in range(count))
+        return list(dict.fromkeys(void.text for void in made if void is not None))
 
     def domain(self) -> TextVoid:
         """A phrase of another trade."""

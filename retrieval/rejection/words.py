@@ -18,6 +18,9 @@ START, END = "<s>", "</s>"
 DISCOUNT = 0.75
 """Absolute discounting's usual share of a count that goes to what was not seen (Ney, Essen and
 Kneser 1994)."""
+NEVER = -1
+ASKED_AT_MOST = 100_000
+"""Names whose counts are kept in memory: most words of most queries come again."""
 ALIKE = 0.6
 """Dice's similarity of letter pairs from which a word may be another one misspelt or inflected."""
 _SMALL = (
@@ -194,13 +197,23 @@ class HashedCounts:
         self, hashes: UInt64[np.ndarray, " G"], counts: np.ndarray[Any, np.dtype[np.int32]]
     ) -> None:
         self._hashes, self._counts = hashes, counts
+        self._asked: dict[str, int] = {}
 
     def get(self, name: str, otherwise: int, /) -> int:
         """The count of a name, or what it is otherwise."""
+        count = self._asked.get(name)
+        if count is None:
+            count = self._looked_up(name)
+            if len(self._asked) >= ASKED_AT_MOST:
+                self._asked.clear()
+            self._asked[name] = count
+        return otherwise if count == NEVER else count
+
+    def _looked_up(self, name: str) -> int:
         key = np.uint64(hashed(name))
         row = int(self._hashes.searchsorted(key))
         if row == len(self._hashes) or self._hashes[row] != key:
-            return otherwise
+            return NEVER
         return int(self._counts[row])
 
 

@@ -29,3 +29,25 @@ def log_probability(captions: list[list[str]], word: str, before: tuple[str, str
             left = DISCOUNT * len(follows) / seen
             found = max(count - DISCOUNT, 0.0) / seen + left * found
     return math.log(found)
+
+
+def positive_information(
+    captions: list[list[str]], words: list[str], silent: frozenset[str], power: float
+) -> dict[tuple[str, str], float]:
+    """max(0, log p(a, b) / (p(a) q(b))) of words of one caption, q(b) like n(b)^power."""
+    count: dict[tuple[str, str], int] = {}
+    for caption in captions:
+        for a in set(caption) - silent:
+            for b in set(caption) - silent:
+                if a != b and a in words and b in words:
+                    count[a, b] = count.get((a, b), 0) + 1
+    total = sum(count.values())
+    of = {a: sum(n for (b, _), n in count.items() if b == a) for a in words}
+    powers = {a: n**power for a, n in of.items() if n}
+    found = {}
+    for (a, b), n in count.items():
+        context = powers[b] / sum(powers.values())
+        value = math.log((n / total) / ((of[a] / total) * context))
+        if value > 0:
+            found[a, b] = value
+    return found

@@ -9,7 +9,7 @@ import pytest
 from retrieval import ImagePart, Library, Query, TextPart
 from retrieval.rejection.calibration import CalibrationError
 from retrieval.rejection.gate import combined
-from retrieval.rejection.library_gate import CalibrationOptions, calibrate
+from retrieval.rejection.library_gate import CalibrationOptions, calibrate, load_gate
 from retrieval.rejection.storage import FOLDER, MANIFEST
 from tests.retrieval.rejection.painted import QUICK, paint_many
 from tests.stand_ins import ColourEncoder
@@ -133,3 +133,33 @@ def test_an_unknown_detector_is_refused_with_the_known_names(calibrated: Library
     options = CalibrationOptions(image_detector="magic", sizes=QUICK)
     with pytest.raises(ValueError, match="there is no detector 'magic': choose from .*max-cosine"):
         calibrate(calibrated, options)
+
+
+def _weak(library: Library, ranking: str) -> tuple[list[int], list[int], int]:
+    """Ids of all hits, of those that an accepted query keeps, and how many it lacks."""
+    words = "a red wall beside a blue carpet"
+    every = library.search(words, top=40, false_reject=None, ranking=ranking, duplicates=True)
+    answer = library.search(words, top=40, ranking=ranking, duplicates=True)
+    assert answer.trust is not None
+    assert answer.trust.accepted
+    kept = [hit.image_id for hit in answer.hits]
+    return [hit.image_id for hit in every.hits], kept, answer.n_weak
+
+
+@pytest.mark.parametrize("ranking", ["raw", "alpha-qe"])
+def test_hits_are_weak_by_their_cosines_whatever_ranks_them(
+    calibrated: Library, ranking: str
+) -> None:
+    every, kept, n_weak = _weak(calibrated, ranking)
+    space = calibrated.space
+    vectors = calibrated.catalogue.vectors(np.array(every), space)
+    semantic = space.identity.semantic_dimension
+    (words,) = calibrated.encoder.encode_texts(["a red wall beside a blue carpet"])
+    cosines = vectors[:, :semantic] @ words
+    gate = load_gate(calibrated)
+    assert gate is not None
+    floor = gate.match_floor("text", 0.05)
+    strong = [id for id, cosine in zip(every, cosines.tolist(), strict=True) if cosine >= floor]
+    assert 0 < len(strong) < len(every)
+    assert kept == strong
+    assert n_weak == len(every) - len(strong)

@@ -1,14 +1,18 @@
 """What is trained with torch and asked with NumPy says the same in both."""
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
 
-from retrieval.rejection.company import CompanyNetwork
+from retrieval.rejection.company import Company, CompanyNetwork, Layer, WordVectors
 from retrieval.rejection.detectors import Sample
 from retrieval.rejection.registry import PLAIN
 from retrieval.rejection.satipatthana_scores import SatipatthanaDetector, scores
 from retrieval.rejection.training import CompanyModule, layer_of
+from retrieval.rejection.words import WordSupport
 from retrieval.trust import fit_framework, framework_arrays
 from satipatthana.configs import (
     SamathaConfig,
@@ -106,3 +110,51 @@ def test_every_detector_parts_two_clouds_and_survives_a_file(
     again = made()
     again.restore(detector.arrays())
     np.testing.assert_allclose(again.score(asked), said, rtol=1e-6)
+
+
+def test_what_networks_say_of_a_word_is_averaged() -> None:
+    rng = np.random.default_rng(0)
+
+    def network() -> CompanyNetwork:
+        shapes = [(7, 24), (5, 7), (1, 5), (3, 4), (3, 4), (1, 2)]
+        return CompanyNetwork(
+            [
+                Layer(
+                    rng.normal(size=shape).astype(np.float32),
+                    rng.normal(size=shape[0]).astype(np.float32),
+                )
+                for shape in shapes
+            ]
+        )
+
+    def encode(texts: Sequence[str]) -> np.ndarray:
+        made = [np.random.default_rng(list(text.encode())).normal(size=3) for text in texts]
+        return np.array(made, dtype=np.float32).reshape(len(made), 3)
+
+    captions = ["dogs run fast", "cats sleep", "dogs sleep"]
+    vectors = WordVectors.of(WordSupport.counted(captions), captions, encode)
+    networks = [network(), network(), network()]
+    company = Company(vectors, networks)
+    evidence, worst = company.evidence("dogs eat walnuts", encode)
+    words = ["dogs", "eat", "walnuts"]
+    rows = vectors.of_words(words, encode)
+    assert rows.shape == (3, 4)
+    logits = [
+        sum(float(one.swapped_logits(rows, [True] * 3)[place]) for one in networks) / 3
+        for place in range(3)
+    ]
+    assert evidence.worst_word == pytest.approx(-max(logits), abs=1e-5)
+    total = math.log(sum(math.exp(logit) for logit in logits))
+    assert evidence.company == pytest.approx(-total, abs=1e-5)
+    assert worst == words[logits.index(max(logits))]
+    again = Company.restored(
+        WordVectors.restored(vectors.support, vectors.arrays()), company.arrays()
+    )
+    assert again.evidence("dogs eat walnuts", encode)[0].company == pytest.approx(-total, abs=2e-3)
+    assert company.evidence("...", encode) == ((-20.0, -20.0), "")
+    several = ["cats", "...", "dogs eat walnuts", "", "dogs sleep and cats run fast"]
+    for text, (said, word) in zip(several, company.evidences(several, encode), strict=True):
+        alone, worst = company.evidence(text, encode)
+        assert word == worst
+        assert said == pytest.approx(alone, abs=1e-5)
+    assert company.evidences([], encode) == []
