@@ -11,23 +11,21 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+from filled_library import SEMANTIC, RandomEncoder, fill, isotropic
 from machine import machine_line
-from sqlalchemy import insert
 
 from indexer.captions import CaptionRow, store_captions
-from indexer.rows import grow, now
-from indexer.schema import Content, Location, StoredVector
+from indexer.rows import now
 from indexer.searchable_text import searchable_folder, searchable_name
 from retrieval import Library
-from spectrum.encoders.protocol import EncodedImages, EncoderIdentity, Pixels
 
-SEMANTIC, VISUAL = 400, 504
 TOP = 10
+CAPTIONS_AT_ONCE = 5_000
 FILTERS: dict[str, Callable[[int], bool]] = {
     'folder:"Trip 007"': lambda i: i % 100 == 7,
     "folder:/photos/2019": lambda i: (i % 100) // 10 == 3,
@@ -55,51 +53,20 @@ def _taken(i: int) -> datetime:
     return datetime(2016, 1, 1) + timedelta(hours=i * 13 % (24 * 365 * 8))
 
 
-class RandomEncoder:
-    """Words are seeds."""
-
-    side_pixels = 8
-    visual_weight = 0.5
-    identity = EncoderIdentity(
-        name="random",
-        weights_hash="0" * 32,
-        preprocessing="none",
-        semantic_dimension=SEMANTIC,
-        visual_dimension=VISUAL,
-        licence="Apache-2.0",
+def filled(library: Library, n: int) -> np.ndarray:
+    """Makes the library; returns the vectors."""
+    vectors = isotropic(0, n)
+    fill(
+        library,
+        RandomEncoder.identity,
+        0,
+        n,
+        lambda first, some: vectors[first : first + some],
+        content=_content,
+        location=_location,
     )
-
-    def prepare(self, image: np.ndarray) -> Pixels:
-        raise NotImplementedError
-
-    def encode_images(self, pixels: Sequence[Pixels], *, tokens: bool = False) -> EncodedImages:
-        raise NotImplementedError
-
-    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        rows = [np.random.default_rng(int(text)).normal(size=SEMANTIC) for text in texts]
-        return np.stack([row / np.linalg.norm(row) for row in rows]).astype(np.float32)
-
-
-def fill(library: Library, n: int) -> np.ndarray:
-    """Writes the rows, as `spectrum index` would have; returns the vectors."""
-    rng = np.random.default_rng(0)
-    vectors = rng.normal(size=(n, SEMANTIC + VISUAL)).astype(np.float32)
-    for block in (vectors[:, :SEMANTIC], vectors[:, SEMANTIC:]):
-        block /= np.linalg.norm(block, axis=1, keepdims=True)
-    space = library.catalogue.add_space(RandomEncoder.identity)
-    for start in range(0, n, 5000):
-        numbers = range(start, min(start + 5000, n))
-        with library.catalogue.writing() as session:
-            session.execute(insert(Content), [_content(i) for i in numbers])
-            session.execute(insert(Location), [_location(i) for i in numbers])
-            session.execute(
-                insert(StoredVector),
-                [
-                    {"space_id": space.id, "content_id": i + 1, "base": vectors[i].tobytes()}
-                    for i in numbers
-                ],
-            )
-            grow(session, space.id)
+    for start in range(0, n, CAPTIONS_AT_ONCE):
+        numbers = range(start, min(start + CAPTIONS_AT_ONCE, n))
         words = ["a giraffe on a plain" if i % 100 == 11 else "two dogs on grass" for i in numbers]
         captions = [
             CaptionRow(content_id=i + 1, text=text, model="benchmark")
@@ -176,7 +143,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(sys.argv[3] if len(sys.argv) > 3 else temporary)
         with Library.open(folder / "filters.library", encoder=RandomEncoder()) as library:
-            vectors = fill(library, n)
+            vectors = filled(library, n)
             library.search("0")  # publishes the vectors
             print("| filter | fit | ms with it | min–max | ms without | min–max | exact |")
             print("| --- | ---: | ---: | ---: | ---: | ---: | --- |")

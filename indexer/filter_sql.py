@@ -22,10 +22,14 @@ from indexer.filters import (
     Taken,
     TextMatch,
 )
-from indexer.schema import Caption, Content, Location
+from indexer.schema import Caption, CaptionWord, CaptionWordUse, Content, Location
 
 ESCAPE = "\\"
 """Of LIKE's wildcards in text that is meant as it stands."""
+
+FEWEST_LETTERS = 3
+"""Of a piece of a word that is looked for among words: fewer letters are in most captions, and
+these are read sooner than put together from their words."""
 
 
 def fitting_sql(condition: Condition) -> ColumnElement[bool]:
@@ -126,7 +130,34 @@ def _picture_sql(condition: Condition) -> ColumnElement[bool]:
 
 
 def _captioned(pieces: tuple[str, ...]) -> Select[Any]:
-    return select(Caption.content_id).where(_like(Caption.searchable, pieces))
+    """The pictures with such a caption: by the longest word that it must hold, then by the text."""
+    text = select(Caption.content_id).where(_like(Caption.searchable, pieces))
+    words = sorted(_pieces_of_words(pieces), key=lambda word: len("".join(word)), reverse=True)
+    if not words or len("".join(words[0])) < FEWEST_LETTERS:
+        return text
+    # A join would let the database begin with all uses of all words.
+    fitting = select(CaptionWord.id).where(_like(CaptionWord.word, words[0]))
+    holding = select(CaptionWordUse.content_id).where(CaptionWordUse.word_id.in_(fitting))
+    if pieces == words[0] and len(pieces) == 3:
+        return holding  # letters without a blank are in the caption if they are in a word of it
+    return text.where(Caption.content_id.in_(holding))
+
+
+def _pieces_of_words(pieces: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """What words of the text must hold: whole words, and their beginnings, ends and middles.
+
+    Blanks part words, so what stands between two blanks of a piece is a whole word; at the ends of
+    a piece the word may go on.
+    """
+    found: list[tuple[str, ...]] = []
+    for piece in pieces:
+        parts = piece.split(" ")
+        for number, part in enumerate(parts):
+            before = ("",) if number == 0 else ()
+            after = ("",) if number + 1 == len(parts) else ()
+            if part:
+                found.append((*before, part, *after))
+    return found
 
 
 def _camera_sql(pieces: tuple[str, ...]) -> ColumnElement[bool]:

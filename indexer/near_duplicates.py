@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 from sqlalchemy import func, select
 
-from indexer.catalogue import Catalogue, chunks
+from indexer.catalogue import Catalogue, chunks, one_of
 from indexer.difference_hash import differing_bits, tells_something
 from indexer.schema import Content, Location
 
@@ -36,7 +36,7 @@ def difference_hashes(catalogue: Catalogue, ids: Sequence[int]) -> Int64[np.ndar
     found: dict[int, int | None] = {}
     with catalogue.reading() as session:
         for some in chunks(list(ids)):
-            query = select(Content.id, Content.difference_hash).where(Content.id.in_(some))
+            query = select(Content.id, Content.difference_hash).where(Content.id.in_(one_of(some)))
             found.update((id, hash) for id, hash in session.execute(query))
     return np.array([found.get(id) or UNKNOWN for id in ids], dtype=np.int64)
 
