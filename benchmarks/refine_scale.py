@@ -1,37 +1,38 @@
-"""`spectrum refine` on a large library: pictures a second without the stack, and peak memory.
+"""`spectrum refine` on a large library: pictures a second, the parts of them, and peak memory.
 
-python benchmarks/refine_scale.py [PICTURES] [FOLDER]
+python benchmarks/refine_scale.py [PICTURES] [--stack mean] [--vectors isotropic] [--folder FOLDER]
 
-Makes a library of random vectors of 904 dimensions in FOLDER (a temporary one unless named), all of
-which a stand-in has seen, and refines them over a bank of all of them with k = 16. The stand-in
-takes the mean of the members, so the figures are those of the plumbing: reading, exact neighbours,
-gathering, storing, and the swap. Then 1,000 pictures are added over that bank, and a search is
-timed. Each part runs in a process of its own, whose peak of resident memory is told.
+Makes a library in FOLDER (a temporary one unless named) that the stack has seen, of vectors like a
+real collection's (see `filled_library.py`), and refines it over a bank of all its pictures. Then
+1,000 pictures are added over that bank, and a search is timed. Each part runs in a process of its
+own, whose peak of resident memory is told. The stack is the embedded encoder's with all its
+modules; `mean` takes the mean of 16 neighbours, which leaves the plumbing: reading, neighbours,
+gathering, storing, and the swap. "refining" is phase 2 by itself, from loading the bank to the last
+stored vector.
 """
 
+import argparse
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from filters import SEMANTIC, VISUAL, RandomEncoder
+from filled_library import SEMANTIC, Photographs, RandomEncoder, fill, isotropic
 from machine import machine_line
-from sqlalchemy import insert
 
 from indexer.progress import Progress
 from indexer.refine import refine_added
-from indexer.rows import grow, now
-from indexer.schema import Content, Evidence, Location, StoredVector
 from retrieval import Library
-from spectrum.encoders.protocol import EncodedImages
-from spectrum.stack.protocol import Explanation, ImageEvidence, Refined, StackIdentity
+from spectrum.encoders import load_encoder
+from spectrum.encoders.protocol import EncodedImages, Encoder
+from spectrum.stack.loading import load_refiner
+from spectrum.stack.protocol import Explanation, ImageEvidence, Refined, Refiner, StackIdentity
 
-PER_TRANSACTION = 2_000
 ADDED = 1_000
+PARTS = ("refine", "add", "search")
 
 
 class Mean:
@@ -43,6 +44,8 @@ class Mean:
         modules=("mean",),
         neighbours=16,
     )
+
+    lexicon = None
 
     def evidence(self, encoded: EncodedImages) -> ImageEvidence:
         raise NotImplementedError
@@ -62,93 +65,84 @@ class Mean:
         raise NotImplementedError
 
 
-def opened(folder: Path) -> Library:
-    return Library.open(folder, encoder=RandomEncoder(), refiner=Mean())
+class Stopwatch(Progress):
+    """When refining began, and when its last picture was stored."""
+
+    begun = last = 0.0
+
+    def enter(self, stage: str, total: int) -> None:
+        self.begun = time.perf_counter()
+
+    def advance(self, n: int, n_failed: int) -> None:
+        self.last = time.perf_counter()
 
 
-def fill(folder: Path, first: int, n: int) -> None:
-    """Writes the rows, as `spectrum index` would have."""
-    with opened(folder) as library:
-        space = library.catalogue.space() or library.catalogue.add_space(RandomEncoder.identity)
-        for start in range(first, first + n, PER_TRANSACTION):
-            numbers = range(start, min(start + PER_TRANSACTION, first + n))
-            with library.catalogue.writing() as session:
-                session.execute(insert(Content), [_content(i) for i in numbers])
-                session.execute(insert(Location), [_location(i) for i in numbers])
-                vectors, evidence = _seen(space.id, numbers)
-                session.execute(insert(StoredVector), vectors)
-                session.execute(insert(Evidence), evidence)
-                grow(session, space.id)
+def chosen(stack: str) -> tuple[Encoder, Refiner]:
+    """The stack of that name, and the encoder that it refines."""
+    if stack == "mean":
+        return RandomEncoder(), Mean()
+    encoder = load_encoder("embedded")
+    refiner = load_refiner(encoder.identity, "best")
+    assert refiner is not None
+    return encoder, refiner
 
 
-def _content(i: int) -> dict[str, object]:
-    size = {"width": 640, "height": 480, "format": "JPEG"}
-    return {"id": i + 1, "hash": f"{i:032x}", "added_at": now(), **size}
-
-
-def _location(i: int) -> dict[str, object]:
-    named = {"path": f"/photos/{i:08}.jpg", "folder": "/photos/", "name": f"{i:08}.jpg"}
-    seen = {"size_bytes": 1, "mtime_ns": 1, "state": "present", "changed_at": now()}
-    return {**named, **seen, "content_id": i + 1}
-
-
-def _seen(
-    space_id: int, numbers: Sequence[int]
-) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
-    rng = np.random.default_rng(numbers[0])
-    base = rng.normal(size=(len(numbers), SEMANTIC + VISUAL)).astype("<f4")
-    for block in (base[:, :SEMANTIC], base[:, SEMANTIC:]):
-        block /= np.linalg.norm(block, axis=1, keepdims=True)
-    prompts = base[:, :SEMANTIC].astype("<f2")
-    shift = np.zeros(SEMANTIC, dtype="<f2").tobytes()
-    keys = [{"space_id": space_id, "content_id": i + 1} for i in numbers]
-    return (
-        [{**key, "base": row.tobytes()} for key, row in zip(keys, base, strict=True)],
-        [
-            {**key, "stack": Mean.identity.fingerprint, "shift": shift, "prompt": row.tobytes()}
-            for key, row in zip(keys, prompts, strict=True)
-        ],
-    )
-
-
-def measured(part: str, folder: Path) -> str:
+def measured(part: str, folder: Path, stack: str) -> str:
     """Does one part in this process; returns its row of the table."""
-    begun, used = time.perf_counter(), time.process_time()
-    with opened(folder) as library:
+    encoder, refiner = chosen(stack)
+    begun, used, watch = time.perf_counter(), time.process_time(), Stopwatch()
+    with Library.open(folder, encoder=encoder, refiner=refiner) as library:
         if part == "refine":
-            n = library.refine().refined
+            n = library.refine(progress=watch).refined
         elif part == "add":
             n = refine_added(
-                library.catalogue, library.space, Mean(), budget="best", progress=Progress()
+                library.catalogue, library.space, refiner, budget="best", progress=watch
             ).refined
         else:
             n = len(library.search("1", top=100).hits)
     seconds, cpu = time.perf_counter() - begun, time.process_time() - used
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    return f"| {part} | {n:,} | {seconds:.1f} | {cpu:.1f} | {n / seconds:,.0f} | {peak:.2f} |"
+    refining = watch.last - watch.begun
+    rate = f"{refining:.1f} | {n / refining:,.0f}" if refining else "– | –"
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9  # kibibytes
+    return f"| {part} | {n:,} | {seconds:.1f} | {cpu:.1f} | {rate} | {peak:.2f} |"
 
 
-def in_a_process(part: str, folder: Path) -> None:
-    command = [sys.executable, __file__, part, str(folder)]
-    subprocess.run(command, check=True)
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="What refining a large library costs.")
+    parser.add_argument("pictures", type=int, nargs="?", default=100_000)
+    parser.add_argument("--stack", choices=("shipped", "mean"), default="shipped")
+    parser.add_argument("--vectors", choices=("photographs", "isotropic"), default="photographs")
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--part", choices=PARTS, help="only this one, of a library that is there")
+    return parser.parse_args()
 
 
 def main() -> None:
-    if len(sys.argv) > 2 and sys.argv[1] in ("refine", "add", "search"):
-        print(measured(sys.argv[1], Path(sys.argv[2])), flush=True)
+    said = arguments()
+    if said.part:
+        print(measured(said.part, said.folder, said.stack), flush=True)
         return
-    n = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    n = said.pictures
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(sys.argv[2] if len(sys.argv) > 2 else temporary) / "refine.library"
-        fill(folder, 0, n)
-        print("| part | pictures | seconds | CPU seconds | pictures/s | peak GB |", flush=True)
-        print("| --- | --- | --- | --- | --- | --- |", flush=True)
-        in_a_process("refine", folder)
-        fill(folder, n, ADDED)
-        in_a_process("add", folder)
-        in_a_process("search", folder)
-        print(f"\n{n:,} random vectors of {SEMANTIC + VISUAL} dimensions, k = 16.")
-        print(machine_line("numpy", "faiss-cpu", "sqlalchemy"))
+        folder = (said.folder or Path(temporary)) / "refine.library"
+        vectors = isotropic if said.vectors == "isotropic" else Photographs(n)
+        encoder, refiner = chosen(said.stack)
+        print(
+            "| part | pictures | seconds | CPU seconds | refining, s | pictures/s | peak GB |\n"
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+            flush=True,
+        )
+        for part, first, count in (("refine", 0, n), ("add", n, ADDED), ("search", 0, 0)):
+            with Library.open(folder, encoder=encoder, refiner=refiner) as library:
+                stack = refiner.identity.fingerprint
+                fill(library, encoder.identity, first, count, vectors, stack=stack)
+            command = [sys.executable, __file__, "--part", part, "--folder", str(folder)]
+            subprocess.run([*command, "--stack", said.stack], check=True)
+    print(
+        f"\n{n:,} vectors, {said.vectors}; k = {refiner.identity.neighbours},"
+        f" modules: {', '.join(refiner.identity.modules)}."
+    )
+    print(machine_line("numpy", "faiss-cpu", "sqlalchemy", "torch"))
 
 
 if __name__ == "__main__":

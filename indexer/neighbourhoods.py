@@ -1,8 +1,12 @@
 """Neighbourhoods: a picture among its nearest of a bank, as SPECTRUM's second phase takes them."""
 
-from collections.abc import Iterator
+import os
+from collections import deque
+from collections.abc import Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
+import faiss
 import numpy as np
 from jaxtyping import Bool, Float16, Float32, Int64
 
@@ -11,12 +15,13 @@ from indexer.catalogue import Catalogue
 from indexer.evidence import LocalVectors, local_blocks, local_vectors
 from indexer.records import SpaceRow
 from indexer.vectors.exact_neighbours import exact_neighbours
+from indexer.vectors.sketch import Sketch, sketch_of
 from spectrum.stack.protocol import Refiner
 
-IMAGES_PER_BLOCK = 1_024
+IMAGES_PER_BLOCK = 512
 """Whose neighbours are looked up at once."""
 
-IMAGES_PER_CALL = 256
+IMAGES_PER_CALL = 128
 """Given to the refiner at once, each with its neighbours."""
 
 
@@ -28,6 +33,8 @@ class FrozenBank(NamedTuple):
     """By which the nearest are found."""
     local: Float16[np.ndarray, "N D"]
     prompts: Float16[np.ndarray, "N S"]
+    sketch: Sketch | None
+    """Of `likeness`, which makes finding them quicker; None for a small bank."""
 
 
 def frozen_bank(
@@ -40,24 +47,66 @@ def frozen_bank(
     local = np.empty(shape, dtype=np.float16)
     prompts = np.empty((len(members), space.identity.semantic_dimension), dtype=np.float16)
     n = 0
-    for block in local_blocks(catalogue, members, space, refiner.identity.fingerprint):
+    stack = refiner.identity.fingerprint
+    # Small blocks: what large ones leave of the heap in pieces would stay for the whole run.
+    for block in local_blocks(catalogue, members, space, stack, size=IMAGES_PER_BLOCK):
         some = slice(n, n + len(block.ids))
         ids[some], local[some], prompts[some] = block
         likeness[some] = refiner.likeness(block.local)
         n += len(block.ids)
-    return FrozenBank(ids[:n], likeness[:n], local[:n], prompts[:n])
+    return FrozenBank(ids[:n], likeness[:n], local[:n], prompts[:n], sketch_of(likeness[:n]))
 
 
-def refined_rows(block: LocalVectors, bank: FrozenBank, refiner: Refiner) -> Iterator[RefinedRow]:
-    """Each picture of a block, refined among its nearest of the bank, itself left out."""
+def refined_blocks(
+    blocks: Iterable[LocalVectors], bank: FrozenBank, refiner: Refiner
+) -> Generator[list[RefinedRow], None, None]:
+    """The pictures of each block, refined among their nearest of the bank, themselves left out.
+
+    One thread refines, and several find the neighbours of the blocks after it; `blocks` is read in
+    the caller's. What fails with a block is raised in its place.
+    """
+    searchers = os.cpu_count() or 1
+    searching = ThreadPoolExecutor(searchers, initializer=_search_alone)
+    refining = ThreadPoolExecutor(1)
+    pending: deque[Future[list[RefinedRow]]] = deque()
+    try:
+        for block in blocks:
+            nearest = searching.submit(_nearest_rows, block, bank, refiner)
+            pending.append(refining.submit(_refined_rows, block, nearest, bank, refiner))
+            if len(pending) > searchers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        searching.shutdown(cancel_futures=True)
+        refining.shutdown(cancel_futures=True)
+
+
+def _search_alone() -> None:
+    # Blocks are searched side by side, one thread each: FAISS's own threads wait for one another.
+    faiss.omp_set_num_threads(1)
+
+
+def _nearest_rows(
+    block: LocalVectors, bank: FrozenBank, refiner: Refiner
+) -> Int64[np.ndarray, "B K"]:
     own = np.searchsorted(bank.ids, block.ids)
-    is_member = np.isin(block.ids, bank.ids)
-    nearest = exact_neighbours(
+    return exact_neighbours(
         refiner.likeness(block.local),
         bank.likeness,
-        np.where(is_member, own, -1),
+        np.where(np.isin(block.ids, bank.ids), own, -1),
         refiner.identity.neighbours,
+        sketch=bank.sketch,
     )
+
+
+def _refined_rows(
+    block: LocalVectors,
+    searched: Future[Int64[np.ndarray, "B K"]],
+    bank: FrozenBank,
+    refiner: Refiner,
+) -> list[RefinedRow]:
+    nearest, made = searched.result(), []
     for start in range(0, len(block.ids), IMAGES_PER_CALL):
         some = slice(start, start + IMAGES_PER_CALL)
         rows, mask = nearest[some], nearest[some] >= 0
@@ -69,12 +118,14 @@ def refined_rows(block: LocalVectors, bank: FrozenBank, refiner: Refiner) -> Ite
         if not (np.isfinite(refined.vectors).all() and np.isfinite(refined.hubness).all()):
             raise ValueError("the refiner gave a vector that is not finite")
         for place, id in enumerate(block.ids[some].tolist()):
-            yield RefinedRow(
+            found = RefinedRow(
                 content_id=id,
                 vector=refined.vectors[place],
                 hubness=float(refined.hubness[place]),
                 neighbours=bank.ids[rows[place][mask[place]]],
             )
+            made.append(found)
+    return made
 
 
 def _among(
@@ -103,9 +154,8 @@ def refined_over(
     """
     stack = refiner.identity.fingerprint
     frozen = frozen_bank(catalogue, space, np.sort(members), refiner)
-    found: list[RefinedRow] = []
-    for block in local_blocks(catalogue, ids, space, stack, size=IMAGES_PER_BLOCK):
-        found.extend(refined_rows(block, frozen, refiner))
+    blocks = local_blocks(catalogue, ids, space, stack, size=IMAGES_PER_BLOCK)
+    found = [row for made in refined_blocks(blocks, frozen, refiner) for row in made]
     rows = np.empty((len(found), space.identity.dimension + 1), dtype=np.float32)
     for place, row in enumerate(found):
         rows[place, :-1], rows[place, -1] = row.vector, -row.hubness

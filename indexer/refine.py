@@ -10,6 +10,7 @@ answers searches until the new one takes its place in one transaction; a run tha
 where it was.
 """
 
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from indexer.banks import (
 from indexer.catalogue import Catalogue
 from indexer.evidence import evidence_ids, fill_evidence, local_blocks
 from indexer.images import Limits
-from indexer.neighbourhoods import IMAGES_PER_BLOCK, frozen_bank, refined_rows
+from indexer.neighbourhoods import IMAGES_PER_BLOCK, frozen_bank, refined_blocks
 from indexer.pipeline import Flow, encoded_batches
 from indexer.progress import Progress
 from indexer.records import EncodedFile, SpaceRow
@@ -46,7 +47,7 @@ MOST_MEMBERS = 200_000
 """Of a bank: its vectors are in memory while others are refined over it."""
 
 IMAGES_PER_TRANSACTION = IMAGES_PER_BLOCK
-"""What a killed run loses at most."""
+"""A killed run loses this one, and the few that are made ready behind it."""
 
 
 @dataclass(kw_only=True)
@@ -203,13 +204,15 @@ def _refine_over(
         return
     progress.enter("refining", len(lacking))
     frozen = frozen_bank(catalogue, space, member_ids(catalogue, bank), refiner)
-    for block in local_blocks(catalogue, lacking, space, bank.stack, size=IMAGES_PER_TRANSACTION):
-        if progress.stop_requested():
-            report.interrupted = True
-            return
-        store_refined(catalogue, space, bank, list(refined_rows(block, frozen, refiner)))
-        report.refined += len(block.ids)
-        progress.advance(len(block.ids), 0)
+    blocks = local_blocks(catalogue, lacking, space, bank.stack, size=IMAGES_PER_TRANSACTION)
+    with closing(refined_blocks(blocks, frozen, refiner)) as refined:
+        for rows in refined:
+            if progress.stop_requested():
+                report.interrupted = True
+                return
+            store_refined(catalogue, space, bank, rows)
+            report.refined += len(rows)
+            progress.advance(len(rows), 0)
 
 
 # The files ---------------------------------------------------------------------------------------

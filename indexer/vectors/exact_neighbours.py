@@ -2,12 +2,17 @@
 
 FAISS computes a block of queries by other routines than a single one, and its inner products then
 differ in their last digits. So whatever lies within rounding of the last place is scored again,
-each pair on its own.
+each pair on its own. A large bank is asked by its sketch, which names what could be near; the few
+queries for which that is too much are then held against every row.
 """
+
+from typing import NamedTuple
 
 import faiss
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
+
+from indexer.vectors.sketch import Sketch, shortened
 
 SPARE = 8
 """Fetched beyond those asked for, so that most queries need no second search."""
@@ -15,8 +20,22 @@ SPARE = 8
 MOST_FETCHED = 1_024
 """Beyond this many within rounding of one another they are copies, and any of them will do."""
 
+LEAST_SKETCHED = 128
+"""Fetched from a sketch: of 11,699 photographs 4 had more that may be among the 16 nearest. Twice
+as many cost FAISS a tenth of its time."""
+
 ROUNDING = 1e-5
 """Far above the rounding of a float32 inner product, as a share of the vectors' squared length."""
+
+
+class Fetched(NamedTuple):
+    """Rows of a bank among which the nearest of each query are, unless the ceiling says no."""
+
+    rows: Int64[np.ndarray, "Q F"]
+    similarities: Float32[np.ndarray, "Q F"]
+    """-inf for the query itself, and for what is known to be further away than k others."""
+    ceiling: Float32[np.ndarray, "Q"]
+    """Nothing without a similarity here has a larger one; -inf where any of the rest will do."""
 
 
 def exact_neighbours(
@@ -24,34 +43,102 @@ def exact_neighbours(
     bank: Float32[np.ndarray, "N D"],
     own_rows: Int64[np.ndarray, "Q"],
     k: int,
+    *,
+    sketch: Sketch | None = None,
 ) -> Int64[np.ndarray, "Q K"]:
     """The K = k rows of `bank` of largest inner product, ascending; -1 pads where there are fewer.
 
     `own_rows` holds the row that is the query itself and no neighbour of its own, or -1. Of equally
-    near rows the lower is nearer.
+    near rows the lower is nearer. The bank's `sketch` makes this quicker and changes nothing.
     """
     chosen = np.full((len(queries), k), -1, dtype=np.int64)
     pending = np.arange(len(queries))
+    if sketch is not None and len(queries) and 0 < 4 * k <= len(bank):
+        fetched = _fetched_by_sketch(queries, bank, sketch, own_rows, k)
+        pending = pending[~_settled(queries, bank, fetched, pending, chosen)]
     fetch = min(len(bank), k + 1 + SPARE)
     while len(pending) and fetch and k:
         asked = queries[pending]
-        similarities, found = faiss.knn(asked, bank, fetch, metric=faiss.METRIC_INNER_PRODUCT)
-        rows = found.astype(np.int64)
-        similarities[rows == own_rows[pending, None]] = -np.inf
-        last = min(k, fetch)
-        least = np.partition(similarities, -last, axis=1)[:, -last]
-        least -= ROUNDING * (asked**2).sum(axis=1)
-        others = np.isfinite(similarities)
-        close = others & (similarities >= least[:, None])
-        # What was not fetched is no nearer than anything that was.
-        settled = (others & ~close).any(axis=1) | (fetch >= min(len(bank), MOST_FETCHED))
-        plain = settled & (close.sum(axis=1) == k)
-        chosen[pending[plain]] = np.sort(rows[plain][close[plain]].reshape(-1, k), axis=1)
-        for place in np.flatnonzero(settled & ~plain):
-            near = _nearest(asked[place], bank, np.sort(rows[place, close[place]]), k)
-            chosen[pending[place], : len(near)] = np.sort(near)
-        pending, fetch = pending[~settled], min(len(bank), 4 * fetch)
+        fetched = _fetched(asked, bank, own_rows[pending], fetch)
+        pending = pending[~_settled(asked, bank, fetched, pending, chosen)]
+        fetch = min(len(bank), 4 * fetch)
     return chosen
+
+
+def _fetched(
+    queries: Float32[np.ndarray, "Q D"],
+    bank: Float32[np.ndarray, "N D"],
+    own_rows: Int64[np.ndarray, "Q"],
+    fetch: int,
+) -> Fetched:
+    """The most similar rows of the bank."""
+    similarities, found = faiss.knn(queries, bank, fetch, metric=faiss.METRIC_INNER_PRODUCT)
+    all_will_do = fetch >= min(len(bank), MOST_FETCHED)
+    ceiling = np.full_like(similarities[:, -1], -np.inf) if all_will_do else similarities[:, -1]
+    ceiling, rows = ceiling.copy(), found.astype(np.int64)
+    similarities[rows == own_rows[:, None]] = -np.inf
+    return Fetched(rows, similarities, ceiling)
+
+
+def _fetched_by_sketch(
+    queries: Float32[np.ndarray, "Q D"],
+    bank: Float32[np.ndarray, "N D"],
+    sketch: Sketch,
+    own_rows: Int64[np.ndarray, "Q"],
+    k: int,
+) -> Fetched:
+    """The rows of the largest bounds; only those that may be among the k nearest are scored."""
+    asked = shortened(queries, sketch.directions)
+    fetch = min(len(bank), max(LEAST_SKETCHED, 4 * k))
+    bounds, found = faiss.knn(asked, sketch.rows, fetch, metric=faiss.METRIC_INNER_PRODUCT)
+    rows = found.astype(np.int64)
+    similarities = np.full_like(bounds, -np.inf)
+    ceiling = np.empty(len(queries), dtype=np.float32)
+    first = min(fetch, 2 * k + 1)
+    for place, query in enumerate(queries):
+        candidates, others = rows[place], rows[place] != own_rows[place]
+        scores, rounding = similarities[place], np.float32(ROUNDING) * (query @ query)
+        scores[:first] = _scores(query, bank, candidates[:first], others[:first])
+        least = np.partition(scores[:first], -k)[-k] - 2 * rounding
+        near = max(first, int(np.searchsorted(-bounds[place], -least, side="right")))
+        more = slice(first, near)
+        scores[more] = _scores(query, bank, candidates[more], others[more])
+        ceiling[place] = bounds[place, min(near, fetch - 1)] + rounding
+    return Fetched(rows, similarities, ceiling)
+
+
+def _scores(
+    query: Float32[np.ndarray, "D"],
+    bank: Float32[np.ndarray, "N D"],
+    rows: Int64[np.ndarray, "C"],
+    others: Bool[np.ndarray, "C"],
+) -> Float32[np.ndarray, "C"]:
+    scores: Float32[np.ndarray, "C"] = np.einsum("nd,d->n", bank[rows], query)
+    scores[~others] = -np.inf
+    return scores
+
+
+def _settled(
+    queries: Float32[np.ndarray, "Q D"],
+    bank: Float32[np.ndarray, "N D"],
+    fetched: Fetched,
+    places: Int64[np.ndarray, "Q"],
+    chosen: Int64[np.ndarray, "P K"],
+) -> Bool[np.ndarray, "Q"]:
+    """Whether the k nearest are known; these are then written into `places` of `chosen`."""
+    rows, similarities, ceiling = fetched
+    k = chosen.shape[1]
+    last = min(k, rows.shape[1])
+    least = np.partition(similarities, -last, axis=1)[:, -last]
+    least = least - np.float32(ROUNDING) * (queries**2).sum(axis=1)
+    close = np.isfinite(similarities) & (similarities >= least[:, None])
+    settled: Bool[np.ndarray, "Q"] = (ceiling < least) | np.isneginf(ceiling)
+    plain = settled & (close.sum(axis=1) == k)
+    chosen[places[plain]] = np.sort(rows[plain][close[plain]].reshape(-1, k), axis=1)
+    for place in np.flatnonzero(settled & ~plain):
+        near = _nearest(queries[place], bank, np.sort(rows[place, close[place]]), k)
+        chosen[places[place], : len(near)] = np.sort(near)
+    return settled
 
 
 def _nearest(

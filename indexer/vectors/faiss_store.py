@@ -10,6 +10,7 @@ import time
 import uuid
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ MANIFEST_VERSION = 1
 
 BLOCK_BYTES = 1 << 20
 """Read and written at once."""
+
+VECTORS_PER_SHARD = 16_384
+"""Fewer are not worth a thread of their own."""
 
 LEFTOVER_SECONDS = 3600
 """A temporary file of this age is a killed publisher's, not one that is being written."""
@@ -58,6 +62,8 @@ class FaissStore:
         self._fingerprint = fingerprint
         self._generation = -1
         self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
+        self._cores = os.cpu_count() or 1
+        self._pool: ThreadPoolExecutor | None = None
         self._read()
 
     @property
@@ -96,11 +102,40 @@ class FaissStore:
         if k == 0:
             none = np.empty((len(queries), 0))
             return Neighbours(none.astype(np.int64), none.astype(np.float32))
+        shards = min(self._cores, self.count() // VECTORS_PER_SHARD)
+        if among is None and len(queries) == 1 and shards > 1:
+            return self._search_in_shards(np.ascontiguousarray(queries), k, shards)
         chosen = None
         if among is not None:
             chosen = faiss.SearchParameters(sel=faiss.IDSelectorBatch(among))
         similarities, ids = self._index.search(np.ascontiguousarray(queries), k, params=chosen)
         return Neighbours(ids, similarities)
+
+    def _search_in_shards(
+        self, query: Float32[np.ndarray, "1 D"], k: int, shards: int
+    ) -> Neighbours:
+        """One query by several threads, each reading a part: FAISS itself gives a query one."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(
+                shards, initializer=faiss.omp_set_num_threads, initargs=(1,)
+            )
+        # Lent, not copied: `search` and `upsert` may not meet.
+        flat = faiss.downcast_index(self._index.index)
+        held = faiss.rev_swig_ptr(flat.get_xb(), self.count() * self._dimension)
+        parts = np.array_split(held.reshape(self.count(), self._dimension), shards)
+        found = self._pool.map(
+            lambda part: faiss.knn(query, part, min(k, len(part)), faiss.METRIC_INNER_PRODUCT),
+            parts,
+        )
+        starts = np.cumsum([0, *map(len, parts[:-1])])
+        all_similarities, all_rows = [], []
+        for start, (similarities, rows) in zip(starts, found, strict=True):
+            all_similarities.append(similarities[0])
+            all_rows.append(rows[0] + start)
+        similarities, rows = np.concatenate(all_similarities), np.concatenate(all_rows)
+        best = np.argsort(-similarities, kind="stable")[:k]
+        ids = np.array([self._index.id_map.at(int(row)) for row in rows[best]], dtype=np.int64)
+        return Neighbours(ids[None], similarities[None, best])
 
     def publish(self, generation: int) -> None:
         """Writes the index beside the present one, then replaces the manifest."""

@@ -19,7 +19,7 @@ from indexer.near_duplicates import (
     near_hash_pairs,
     stars,
 )
-from retrieval.ranking.folding import folded_rows
+from retrieval.ranking.folding import alike_by_hash, folded_rows
 from tests.references import near_duplicates as reference
 
 PLAIN = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -146,6 +146,15 @@ def test_all_of_a_group_are_near_its_first(pairs: set[tuple[int, int]]) -> None:
         assert all((min(centre, i), max(centre, i)) in pairs for i in others)
     left = set(range(12)) - set(members)
     assert not any(first in left and second in left for first, second in pairs)
+
+
+def test_whose_hash_is_like_anothers() -> None:
+    """Only of those are vectors read; a hash that tells nothing is like none, its own included."""
+    near = LIGHT ^ 0b1111111
+    hashes = hashes_of(LIGHT, ~LIGHT, near, 0, 0)
+    assert alike_by_hash(hashes).tolist() == [True, False, True, False, False]
+    assert alike_by_hash(hashes_of(LIGHT, LIGHT ^ 0b11111111)).tolist() == [False, False]
+    assert alike_by_hash(hashes[:0]).tolist() == []
 
 
 def test_folding_keeps_the_first_and_does_not_chain() -> None:

@@ -15,8 +15,13 @@ from indexer.banks import current_bank, member_ids, newest_bank, refined_ids, se
 from indexer.build import BuildOptions
 from indexer.catalogue import Catalogue
 from indexer.errors import LibraryError
-from indexer.evidence import local_vectors
-from indexer.neighbourhoods import neighbourhood, refined_over
+from indexer.evidence import local_blocks, local_vectors
+from indexer.neighbourhoods import (
+    frozen_bank,
+    neighbourhood,
+    refined_blocks,
+    refined_over,
+)
 from indexer.pipeline import Flow
 from indexer.progress import Progress
 from indexer.vectors.exact_neighbours import exact_neighbours
@@ -630,13 +635,33 @@ def test_vectors_over_a_bank_without_some(tmp_path: Path, photos: Path) -> None:
         assert_equal(stored(library), before)
 
 
+def test_blocks_come_in_order_and_a_failure_in_its_place(tmp_path: Path, photos: Path) -> None:
+    """Later blocks are searched for meanwhile; what was made before a failure is not lost."""
+    refiner = MeanRefiner()
+    with opened(tmp_path, refiner) as library:
+        library.index(photos)
+        ids = library.catalogue.searchable_ids(library.space.id)
+        stack = refiner.identity.fingerprint
+        bank = frozen_bank(library.catalogue, library.space, ids, refiner)
+        blocks = list(local_blocks(library.catalogue, ids, library.space, stack, size=3))
+        refined = [row for rows in refined_blocks(blocks, bank, refiner) for row in rows]
+        assert [row.content_id for row in refined] == ids.tolist()
+        blocks[3].local[1] = np.nan
+        made = refined_blocks(blocks, bank, refiner)
+        assert [row.content_id for _ in range(3) for row in next(made)] == ids[:9].tolist()
+        with pytest.raises(ValueError, match="a vector that is not finite"):
+            next(made)
+        assert list(refined_blocks(iter([]), bank, refiner)) == []
+
+
 def test_an_older_librarys_tables_are_made_when_it_is_opened(tmp_path: Path, photos: Path) -> None:
     with opened(tmp_path) as library:
         library.index(photos)
         hits = library.search("red", top=100, duplicates=True).hits
     file = tmp_path / "test.library" / "catalogue.sqlite"
     with closing(sqlite3.connect(file)) as connection, connection:
-        for table in ("refined", "bank_members", "banks", "evidence"):
+        later = ("caption_word_uses", "caption_words", "chosen_stacks")
+        for table in (*later, "refined", "bank_members", "banks", "evidence"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE alembic_version SET version_num = '0002'")
     Catalogue.open(file).close()

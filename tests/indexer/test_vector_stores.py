@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import indexer.vectors.faiss_store
 from indexer.vectors.faiss_store import FaissStore
 from indexer.vectors.protocol import VectorStore
 
@@ -65,6 +66,25 @@ def test_the_best_are_those_of_the_definition(store: VectorStore, k: int) -> Non
         np.testing.assert_allclose(
             found.similarities[row], [stored[id] @ query for id in found.ids[row]], atol=1e-6
         )
+
+
+@pytest.mark.parametrize("k", [1, 6, 29])
+def test_a_large_store_is_searched_in_shards(
+    store: VectorStore, monkeypatch: pytest.MonkeyPatch, k: int
+) -> None:
+    monkeypatch.setattr(indexer.vectors.faiss_store, "VECTORS_PER_SHARD", 5)
+    monkeypatch.setattr(store, "_cores", 4)
+    numbers = np.random.default_rng(1).permutation(1_000)[:29].astype(np.int64)
+    held = dict(zip(numbers.tolist(), vectors(29), strict=True))
+    store.upsert(numbers, vectors(29))
+    for query in vectors(3, seed=2):
+        found = store.search(query[None], k)
+        assert found.ids.tolist() == [best(held, query, k)]
+        products = [held[id] @ query for id in found.ids[0].tolist()]
+        np.testing.assert_allclose(found.similarities[0], products, atol=1e-6)
+    store.delete(numbers[:7])
+    left = {id: held[id] for id in numbers[7:].tolist()}
+    assert store.search(vectors(1), 9).ids.tolist() == [best(left, vectors(1)[0], 9)]
 
 
 def test_no_more_than_are_held(store: VectorStore) -> None:
