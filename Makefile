@@ -52,6 +52,7 @@ models: .venv/developed
 	$(TRAINING).embedded $(FROM)
 	$(TRAINING).caption_training $(FROM)
 	$(TRAINING).embedded_stack $(FROM)
+	$(BIN)/python -m benchmarks.refinement.budgets $(FROM)
 	$(TRAINING).card $(FROM)
 
 # The student with one thing left out at a time; the card tells what it found.

@@ -15,7 +15,7 @@ from jaxtyping import Float32, Int64
 from sqlalchemy import delete as deletion
 from sqlalchemy import func, insert, select, update
 
-from indexer.catalogue import Catalogue, chunks
+from indexer.catalogue import Catalogue, chunks, one_of
 from indexer.records import SpaceRow
 from indexer.rows import grow, now
 from indexer.schema import Bank, BankMember, Content, RefinedVector, Space, StoredVector
@@ -227,7 +227,7 @@ def searched_vectors(
                     func.coalesce(RefinedVector.hubness, bank.mean_hubness),
                 )
                 .outerjoin(RefinedVector, refined)
-                .where(StoredVector.space_id == space.id, StoredVector.content_id.in_(some))
+                .where(StoredVector.space_id == space.id, StoredVector.content_id.in_(one_of(some)))
             )
             rows.update((id, (vector, hubness)) for id, vector, hubness in session.execute(query))
     held = np.array([id for id in ids.tolist() if id in rows], dtype=np.int64)

@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Int64
 from sqlalchemy import select
 
-from indexer.catalogue import Catalogue, chunks
+from indexer.caption_words import note_words
+from indexer.catalogue import Catalogue, chunks, one_of
 from indexer.rows import now
 from indexer.schema import Caption, Content, Location
 from indexer.searchable_text import searchable_text
@@ -48,6 +49,7 @@ def store_captions(catalogue: Catalogue, captions: Sequence[CaptionRow]) -> None
                     created_at=now(),
                 )
                 session.merge(row)
+        note_words(session, sorted(held))
 
 
 def captions_of(catalogue: Catalogue, ids: Sequence[int]) -> dict[int, list[CaptionRow]]:
@@ -55,19 +57,26 @@ def captions_of(catalogue: Catalogue, ids: Sequence[int]) -> dict[int, list[Capt
     found: dict[int, list[CaptionRow]] = {id: [] for id in ids}
     with catalogue.reading() as session:
         for some in chunks(list(ids)):
+            # Columns, not objects: a search reads the captions of hundreds of pictures.
             query = (
-                select(Caption)
-                .where(Caption.content_id.in_(some))
+                select(
+                    Caption.content_id,
+                    Caption.text,
+                    Caption.model,
+                    Caption.prompt,
+                    Caption.confidence,
+                )
+                .where(Caption.content_id.in_(one_of(some)))
                 .order_by(Caption.content_id, Caption.model, Caption.prompt)
             )
-            for row in session.scalars(query):
-                found[row.content_id].append(
+            for id, text, model, prompt, confidence in session.execute(query):
+                found[id].append(
                     CaptionRow(
-                        content_id=row.content_id,
-                        text=row.text,
-                        model=row.model,
-                        prompt=row.prompt,
-                        confidence=row.confidence,
+                        content_id=id,
+                        text=text,
+                        model=model,
+                        prompt=prompt,
+                        confidence=confidence,
                     )
                 )
     return found

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float32, Int64
-from sqlalchemy import ColumnElement, Engine, delete, func, select, update
+from sqlalchemy import BindParameter, ColumnElement, Engine, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from indexer.database import connect, plain_errors, writing
@@ -277,7 +277,7 @@ class Catalogue:
         with self.reading() as session:
             for some in chunks(ids.tolist()):
                 query = select(StoredVector.content_id, StoredVector.base).where(
-                    StoredVector.space_id == space.id, StoredVector.content_id.in_(some)
+                    StoredVector.space_id == space.id, StoredVector.content_id.in_(one_of(some))
                 )
                 rows.update((id, base) for id, base in session.execute(query))
         held = np.array([id for id in ids.tolist() if id in rows], dtype=np.int64)
@@ -299,7 +299,7 @@ class Catalogue:
             for some in chunks(list(ids)):
                 query = (
                     select(Location.content_id, Location.path)
-                    .where(Location.content_id.in_(some), Location.state == "present")
+                    .where(Location.content_id.in_(one_of(some)), Location.state == "present")
                     .order_by(Location.path)
                 )
                 for id, path in session.execute(query):
@@ -386,6 +386,11 @@ def _change_states(session: Session, paths: Sequence[str], state: str) -> None:
         session.execute(
             update(Location).where(Location.path.in_(some)).values(state=state, changed_at=now())
         )
+
+
+def one_of(items: Sequence[T]) -> BindParameter[T]:
+    """The items as `in_` takes them: a list would be looked at one by one, each time."""
+    return bindparam(None, items, expanding=True)
 
 
 def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 from sqlalchemy import select
 
-from indexer.catalogue import Catalogue, chunks
+from indexer.catalogue import Catalogue, chunks, one_of
 from indexer.records import FileEvidence, SpaceRow
 from indexer.rows import store_evidence
 from indexer.schema import Evidence, StoredVector
@@ -59,7 +59,7 @@ def local_vectors(
                     & (StoredVector.space_id == Evidence.space_id),
                 )
                 .where(
-                    Evidence.content_id.in_(some),
+                    Evidence.content_id.in_(one_of(some)),
                     Evidence.space_id == space.id,
                     Evidence.stack == stack,
                 )

@@ -4,8 +4,9 @@
     locations ── a path; what was seen there    vectors ── one per content and space
     contents ── distinct bytes, by hash         failures ── why a location has no content
     captions ── words for a content             evidence ── of a content, before its neighbours
+    caption_words ── of all captions            caption_word_uses ── which content's hold them
     banks ── whose neighbours count             bank_members ── a bank's contents
-                                                refined ── vectors made over a bank
+    chosen_stacks ── of one's own               refined ── vectors made over a bank
 
 A location points to a content, so that a moved or copied file costs no second encoding.
 """
@@ -27,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_REVISION = "0003"
+SCHEMA_REVISION = "0005"
 """The newest Alembic revision; a test holds it equal to the head of `migrations/`."""
 
 
@@ -202,6 +203,32 @@ class Caption(Table):
     __table_args__ = (Index("captions_by_text", "searchable", "content_id"),)
 
 
+class CaptionWord(Table):
+    """A word that captions hold, or held."""
+
+    __tablename__ = "caption_words"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    word: Mapped[str] = mapped_column(Text, unique=True)
+    """As `indexer.caption_words` parts them."""
+
+
+class CaptionWordUse(Table):
+    """A content of which a caption holds a word."""
+
+    __tablename__ = "caption_word_uses"
+    word_id: Mapped[int] = mapped_column(
+        ForeignKey("caption_words.id", ondelete="CASCADE"), primary_key=True
+    )
+    content_id: Mapped[int] = mapped_column(
+        ForeignKey("contents.id", ondelete="CASCADE"), primary_key=True
+    )
+
+    __table_args__ = (
+        Index("caption_word_uses_by_content", "content_id"),
+        {"sqlite_with_rowid": False},
+    )
+
+
 class Evidence(Table):
     """What refinement's first phase knows of a content by itself, beside its base vector.
 
@@ -221,6 +248,18 @@ class Evidence(Table):
     prompt: Mapped[bytes] = mapped_column(LargeBinary)
 
     __table_args__ = (Index("evidence_by_stack", "space_id", "stack", "content_id"),)
+
+
+class ChosenStack(Table):
+    """A stack of the user's own, which refines an encoder's vectors in place of one that ships."""
+
+    __tablename__ = "chosen_stacks"
+    encoder: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """EncoderIdentity.fingerprint."""
+    path: Mapped[str] = mapped_column(FilePath)
+    """Absolute."""
+    weights_hash: Mapped[str] = mapped_column(String(32))
+    """BLAKE2b-128 of the file when it was named: one that changed is another stack."""
 
 
 class Bank(Table):

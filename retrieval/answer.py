@@ -4,6 +4,32 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
+class Neighbour:
+    """A picture that a hit was refined among."""
+
+    image_id: int
+    path: str
+    """A file that holds it; empty if none is present now."""
+    influence: float
+    """How far the hit would move if this picture were replaced: CASTLE 1.3a, squared; > 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Why:
+    """What is known of how a hit came to its place."""
+
+    captions: tuple[str, ...] = ()
+    """What the library's captioners and people say of it."""
+    text_weights: dict[str, float] = field(default_factory=dict)
+    """How much each layer of SPECTRUM 6.1a counts where words ask: the encoder and the five
+    modules; together 1. Empty if the picture is not refined."""
+    image_weights: dict[str, float] = field(default_factory=dict)
+    """The same where an image asks."""
+    neighbours: tuple[Neighbour, ...] = ()
+    """Whose replacement would move it, most first. Empty without CASTLE, which moves by them."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Hit:
     """One picture of an answer."""
 
@@ -12,9 +38,9 @@ class Hit:
     path: str
     """A file that holds it; undecodable bytes are surrogates, as Python's os module has them."""
     similarity: float
-    """Higher is closer. One part: a cosine, less the picture's hubness if it is words and vectors
-    are refined. Several: the weighted mean of their standard scores over the collection, so that 0
-    is an average picture."""
+    """Higher is closer. One part: a cosine; if it is words and vectors are refined, less the
+    picture's hubness and with what the words look like. Several: the weighted mean of their
+    standard scores over the collection, so that 0 is an average picture."""
     image_id: int
     """The picture's number in the library."""
     copies: tuple[str, ...] = ()
@@ -23,6 +49,8 @@ class Hit:
     """Files that look the same, such as other sizes of it, and are no hits of their own."""
     parts: tuple[float, ...] = ()
     """The similarity of each part of the query, unweighted."""
+    why: Why | None = None
+    """None unless the answer was to be explained."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,5 +92,7 @@ class Answer:
     ungated: str = ""
     """Why the query, or its words, were not judged, and what to do; empty where all was judged or
     nobody asked."""
+    unexplained: str = ""
+    """Why modules and neighbours of an answer to be explained are not told; empty if they are."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Stage -> seconds."""

@@ -12,7 +12,7 @@ from retrieval.answer import Hit
 from retrieval.asked import Asked
 from retrieval.candidates import Scored
 from retrieval.ranking.composition import Moments
-from retrieval.ranking.folding import folded_rows
+from retrieval.ranking.folding import alike_by_hash, folded_rows
 from retrieval.ranking.negation import judged_order, judgement, unwanted_words
 from retrieval.view import View
 
@@ -71,7 +71,14 @@ def _folded(scored: Scored, rows: Int64[np.ndarray, "C"], view: View) -> list[li
     """These rows, each with those that look like it."""
     ids = scored.ids[rows]
     hashes = difference_hashes(view.catalogue, ids.tolist())
-    places = folded_rows(view.encoded(ids, scored.stored[rows]), hashes)
+    alike = np.flatnonzero(alike_by_hash(hashes))
+    if not len(alike):
+        return [[row] for row in rows.tolist()]
+    # Few hashes are like another's, and the vectors of the others need not be read.
+    encoded = view.encoded(ids[alike], scored.stored[rows[alike]])
+    vectors = np.zeros((len(rows), encoded.shape[1]), dtype=np.float32)
+    vectors[alike] = encoded
+    places = folded_rows(vectors, hashes)
     return [[int(rows[place]) for place in alike] for alike in places]
 
 

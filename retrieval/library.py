@@ -9,11 +9,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from indexer.catalogue import Catalogue
-from indexer.errors import LibraryError
 from indexer.records import FailureRow, SpaceRow
 from retrieval.answer import Answer
 from retrieval.arguments import condition_of, path_of, query_of, require_top
 from retrieval.library_folder import LibraryNotFoundError, library_folder, opened_catalogue
+from retrieval.library_stack import (
+    bank_lexicon,
+    library_budget,
+    library_refiner,
+    remember_stack,
+    required_refiner,
+)
 from retrieval.library_status import LibraryStatus, library_status
 from retrieval.query import ImagePart, Part, Query
 from retrieval.rejection.calibration import require_rate
@@ -22,12 +28,14 @@ from spectrum.encoders import Encoder, load_encoder
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from indexer.banks import BankRow
     from indexer.build import BuildOptions, BuildReport, Progress
     from indexer.filters import Condition
     from indexer.refine import RefineReport
     from retrieval.duplicates import DuplicateGroup
     from retrieval.rejection.state import TrustStatus
     from retrieval.searcher import Searcher
+    from spectrum.stack.lexicon import Lexicon
     from spectrum.stack.protocol import Refiner
 
 
@@ -45,12 +53,14 @@ class Library:
         encoder: Encoder | str | None,
         refiner: "Refiner | None" = None,
         budget: str | None = None,
+        stack: str | None = None,
     ) -> None:
         self.folder = folder
         self.catalogue = catalogue
         self._encoder = encoder
         self._refiner = refiner
         self._budget = budget
+        self._stack = stack
 
     @classmethod
     def open(
@@ -60,17 +70,20 @@ class Library:
         encoder: Encoder | str | None = None,
         refiner: "Refiner | None" = None,
         budget: str | None = None,
+        stack: str | os.PathLike[str] | None = None,
         create: bool = True,
     ) -> "Library":
         """Opens the library in `folder`, by default the user's own; an empty one if `create`.
 
         `encoder` is the encoder of a new library, or its name (`embedded` if None), and has to
-        agree with that of an old one. Vectors are refined by `refiner`, or by the one that
-        `budget` (none | fast | balanced | best | milliseconds an image) allows; by default it is
-        the library's own, at first `best`. Raises LibraryNotFoundError, LibraryError.
+        agree with that of an old one. Vectors are refined by `refiner`, or by what `budget` (none
+        | fast | balanced | best | milliseconds an image) allows of a `stack`: a file of `spectrum
+        train`, or `shipped`. By default both are the library's own, at first `best` and `shipped`.
+        Raises LibraryNotFoundError, LibraryError.
         """
         path = library_folder(folder)
-        return cls(path, opened_catalogue(path, create=create), encoder, refiner, budget)
+        named = None if stack is None else path_of(stack)
+        return cls(path, opened_catalogue(path, create=create), encoder, refiner, budget, named)
 
     def close(self) -> None:
         """Gives the database back."""
@@ -108,15 +121,16 @@ class Library:
     ) -> "BuildReport":
         """Brings the library up to date with these files and folders.
 
-        Raises RootLostError, LibraryBusyError, LibraryError, OSError; see `indexer.build.build`.
+        Raises what `indexer.build.build` does, and ModelUnavailableError for a stack that is gone.
         """
         from indexer.build import BuildOptions, Progress, build
 
-        names = [path_of(root) for root in roots]
+        if options is None or not options.dry_run:
+            remember_stack(self.catalogue, self.encoder.identity, self._stack)
         return build(
             self.folder,
             self.catalogue,
-            names,
+            [path_of(root) for root in roots],
             self.encoder,
             options or BuildOptions(),
             progress or Progress(),
@@ -127,23 +141,26 @@ class Library:
     @property
     def budget(self) -> str:
         """What refining may cost: as this library was opened, or as its pictures are refined."""
-        if self._budget is not None:
-            return self._budget
-        from indexer.banks import newest_bank
-        from spectrum.stack.loading import DEFAULT_BUDGET
-
-        space = self.catalogue.space()
-        bank = newest_bank(self.catalogue, space.id) if space else None
-        return bank.budget if bank else DEFAULT_BUDGET
+        return library_budget(self.catalogue) if self._budget is None else self._budget
 
     @cached_property
     def refiner(self) -> "Refiner | None":
         """What refines the encoder's vectors; None if nothing does."""
-        if self._refiner is not None:
-            return self._refiner
-        from spectrum.stack.loading import load_refiner
+        identity, budget = self.encoder.identity, self.budget
+        return self._refiner or library_refiner(self.catalogue, identity, budget, self._stack)
 
-        return load_refiner(self.encoder.identity, self.budget)
+    def refiner_over(self, bank: "BankRow") -> "Refiner | None":
+        """What refines by that bank's budget; it may be another stack than the bank's."""
+        if self._refiner is not None or bank.budget == self.budget:
+            return self.refiner
+        return library_refiner(self.catalogue, self.encoder.identity, bank.budget, self._stack)
+
+    def lexicon_over(self, bank: "BankRow | None") -> "Lexicon | None":
+        """What words look like among a bank's vectors; None where its stack never learned it."""
+        if self._refiner is not None and bank is not None:
+            known = self._refiner.identity.fingerprint == bank.stack
+            return self._refiner.lexicon if known else None
+        return bank_lexicon(self.catalogue, self.encoder.identity, bank)
 
     def refine(self, *, progress: "Progress | None" = None) -> "RefineReport":
         """Refines all pictures among those that are present now; searches change at the end.
@@ -154,17 +171,14 @@ class Library:
         from indexer.progress import Progress
         from indexer.refine import refine_library
 
-        if self.refiner is None:
-            raise LibraryError(
-                f"nothing refines vectors of '{self.space.identity.name}' with the budget"
-                f" '{self.budget}': this library is searched by the encoder's own vectors"
-            )
+        refiner = required_refiner(self.refiner, self.space.identity.name, self.budget)
+        remember_stack(self.catalogue, self.encoder.identity, self._stack)
         return refine_library(
             self.folder,
             self.catalogue,
             self.space,
             self.encoder,
-            self.refiner,
+            refiner,
             budget=self.budget,
             progress=progress or Progress(),
         )
@@ -182,6 +196,7 @@ class Library:
         ranking: str = "spectrum",
         intent: str = "",
         intent_strength: float = 1.0,
+        explain: bool = False,
     ) -> Answer:
         """The `top` best pictures for words, for an image, or for both together.
 
@@ -198,6 +213,8 @@ class Library:
 
         `intent` says what of the image counts or should differ, such as `but red`, and
         `intent_strength` how much that weighs, 0 nothing at all. QueryError without an image.
+
+        With `explain` each hit has its `why`, and `Answer.unexplained` says what is not known.
         """
         require_top(top)
         if false_reject is not None:
@@ -213,6 +230,7 @@ class Library:
             duplicates=duplicates,
             false_reject=false_reject,
             show_rejected=show_rejected,
+            explain_by=self.refiner_over if explain else None,
         )
 
     def similar(

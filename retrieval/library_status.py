@@ -5,6 +5,7 @@ from pathlib import Path
 
 from indexer.banks import RefinementStatus, refinement_status
 from indexer.catalogue import Catalogue
+from indexer.stacks import StackFile, chosen_stack
 from spectrum.encoders import EncoderIdentity
 
 
@@ -27,6 +28,9 @@ class LibraryStatus:
     """Size of the library on disk."""
     refinement: RefinementStatus | None = None
     """None while nothing is refined."""
+    stack: StackFile | None = None
+    """The stack of the user's own that pictures are refined by; None: the encoder's, if it has
+    one."""
 
 
 def library_status(folder: Path, catalogue: Catalogue) -> LibraryStatus:
@@ -44,4 +48,5 @@ def library_status(folder: Path, catalogue: Catalogue) -> LibraryStatus:
         roots=tuple(sorted(catalogue.roots())),
         bytes=sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
         refinement=refinement_status(catalogue, space) if space else None,
+        stack=chosen_stack(catalogue, space.fingerprint) if space else None,
     )

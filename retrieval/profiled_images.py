@@ -71,7 +71,9 @@ def captioned_images(
     owners = [row for row, path in enumerate(read) for _ in of_image[path]]
     texts = [text for path in read for text in of_image[path]]
     queries = CaptionQueries(
-        vectors=text_vectors(encoder, texts), owners=np.array(owners, dtype=np.int64)
+        vectors=text_vectors(encoder, texts),
+        owners=np.array(owners, dtype=np.int64),
+        texts=tuple(texts),
     )
     return CaptionedImages(encoded, queries, failures)
 

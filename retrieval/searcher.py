@@ -3,7 +3,7 @@
 import functools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,19 +29,22 @@ from retrieval.ranking.composition import (
     similarity_moments,
     text_query,
 )
-from retrieval.ranking.hubness import folded_queries
 from retrieval.ranking.intent import intended_parts
 from retrieval.ranking.negation import RERANKED, finding_weights, unwanted_words
-from retrieval.ranking.neighbourhood import neighbourhood_parts
+from retrieval.ranking.neighbourhood import asked_parts, neighbourhood_parts
 from retrieval.ranking.protocol import Kind, Ranking
 from retrieval.ranking.table import ranked_parts, search_ranking
 from retrieval.rejection.judging import Judge
 from retrieval.rejection.library_gate import load_gate
-from retrieval.view import View
+from retrieval.view import KeptSample, View
 from spectrum.encoders.protocol import Encoder
+from spectrum.stack.lexicon import Lexicon
 
 if TYPE_CHECKING:
+    from retrieval.explanation import RefinerOf
     from retrieval.library import Library
+
+LexiconOf = Callable[[BankRow | None], Lexicon | None]
 
 # Near duplicates stand close to one another in a ranking: so many more, and few have to be fetched.
 FOLDED_FETCH = 20
@@ -58,8 +61,12 @@ class Searcher:
         encoder: Encoder,
         judge: Judge | None = None,
         ranking: Ranking | None = None,
+        lexicon_of: LexiconOf = lambda bank: None,
     ) -> None:
-        """Ranks by refined vectors where there are any; with a `ranking`, by the encoder's own."""
+        """Ranks by refined vectors where there are any; with a `ranking`, by the encoder's own.
+
+        `lexicon_of` gives what words look like among a bank's vectors, if its stack knows.
+        """
         self._catalogue = catalogue
         self._folder = folder
         self._space = space
@@ -69,6 +76,8 @@ class Searcher:
         self._encoder = encoder
         self._judge = judge
         self._store_lock = threading.Lock()
+        self._sample = KeptSample()
+        self._lexicon_of = functools.lru_cache(maxsize=1)(lexicon_of)
         self._encoded_texts = functools.lru_cache(maxsize=32)(self._encoded)
 
     def search(
@@ -81,13 +90,14 @@ class Searcher:
         duplicates: bool = False,
         false_reject: float | None = None,
         show_rejected: bool = False,
+        explain_by: "RefinerOf | None" = None,
     ) -> Answer:
         """The `top` best pictures, or all that fit `where`; `without_hash` leaves one content out.
 
         Unless `duplicates`, near-identical pictures are one hit: the best of them.
 
         With `false_reject` the library's gate judges the query: a refused one has no hits unless
-        `show_rejected`.
+        `show_rejected`. With `explain_by`, which gives the refiner, each hit has its `why`.
 
         Raises UnreadableImageError for an image part that cannot be read.
         """
@@ -98,17 +108,22 @@ class Searcher:
         with _timed(seconds, "encode"):
             parts = np.stack([self._part_vector(part) for part in query.parts])
         answer, view = self._answer_of_now(request, parts, view, seconds)
-        if self._judge is None or false_reject is None:
-            return answer
-        with _timed(seconds, "judge"):
-            return self._judge.judged(
-                answer,
-                query,
-                parts,
-                false_reject=false_reject,
-                show_rejected=show_rejected,
-                cosines=view.bank is None and self._ranking is None and not query.is_intended,
-            )
+        if self._judge is not None and false_reject is not None:
+            with _timed(seconds, "judge"):
+                answer = self._judge.judged(
+                    answer,
+                    query,
+                    parts,
+                    false_reject=false_reject,
+                    show_rejected=show_rejected,
+                    cosines=view.bank is None and self._ranking is None and not query.is_intended,
+                )
+        if explain_by is not None:
+            from retrieval.explanation import explained
+
+            with _timed(seconds, "explain"):
+                answer = explained(answer, view, explain_by, ranked=self._ranking is not None)
+        return answer
 
     def _answer_of_now(
         self,
@@ -166,7 +181,7 @@ class Searcher:
             return ranked_parts(self._ranking, _kinds(query), parts, view.found)
         return neighbourhood_parts(
             query,
-            _with_hubness(query, parts),
+            asked_parts(query, parts, self._lexicon_of(view.bank)),
             view.found,
             semantic=self._space.identity.semantic_dimension,
         )
@@ -224,7 +239,9 @@ class Searcher:
             # the store is right in memory, and `spectrum index` says what is wrong with the disk.
             with suppress(OSError):
                 synchronise(self._store, self._catalogue, self._space, bank)
-            return View(self._catalogue, self._space, bank, self._store, self._store_lock)
+            return View(
+                self._catalogue, self._space, bank, self._store, self._store_lock, self._sample
+            )
 
     def _encoded(self, texts: tuple[str, ...]) -> Float32[np.ndarray, "B S"]:
         return self._encoder.encode_texts(texts)
@@ -237,14 +254,20 @@ def opened_searcher(library: "Library", ranking: str) -> Searcher:
     """
     encoder, space = library.encoder, library.space
     semantic = space.identity.semantic_dimension
-    judge = Judge(lambda: load_gate(library), encoder.encode_texts, semantic)
+    judge = Judge(
+        lambda: load_gate(library),
+        encoder.encode_texts,
+        semantic,
+        lambda ids: library.catalogue.held_vectors(ids, space),
+    )
     chosen = search_ranking(
         ranking,
         semantic=semantic,
         dimension=space.identity.dimension,
         visual_weight=encoder.visual_weight,
     )
-    return Searcher(library.catalogue, library.folder, space, encoder, judge, chosen)
+    over = library.lexicon_over
+    return Searcher(library.catalogue, library.folder, space, encoder, judge, chosen, over)
 
 
 def _one_vector(
@@ -256,12 +279,6 @@ def _one_vector(
         return (parts[0] if weights[0] > 0 else -parts[0]), 0.0
     moments = similarity_moments(parts, sample)
     return composed_query(parts, weights, moments), composed_level(weights, moments)
-
-
-def _with_hubness(query: Query, parts: Float32[np.ndarray, "P D"]) -> Float32[np.ndarray, "P D+1"]:
-    """[t; 0; 1] of words and [q; 0] of images: only words are what a picture may be a hub of."""
-    rows = [folded_queries(one[None], kind) for one, kind in zip(parts, _kinds(query), strict=True)]
-    return np.concatenate(rows)
 
 
 def _kinds(query: Query) -> list[Kind]:

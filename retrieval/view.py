@@ -1,5 +1,6 @@
 """What a query is answered from, to its end: one version of a library's vectors."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
@@ -16,6 +17,22 @@ from retrieval.ranking.protocol import Found
 SPREAD_SAMPLE = 2_000
 
 
+class KeptSample:
+    """The sample that was drawn last: it takes as long as a search, and is needed by many."""
+
+    def __init__(self) -> None:
+        self._held: tuple[object, Float32[np.ndarray, "N E"]] | None = None
+
+    def of(
+        self, state: object, draw: Callable[[], Float32[np.ndarray, "N E"]]
+    ) -> Float32[np.ndarray, "N E"]:
+        """That of this state of a store, drawn if the last one is of another."""
+        held = self._held
+        if held is None or held[0] != state:
+            held = self._held = (state, draw())
+        return held[1]
+
+
 class View(NamedTuple):
     """The vectors of one space, refined over one bank; threads enter the store one by one."""
 
@@ -26,6 +43,8 @@ class View(NamedTuple):
     store: VectorStore
     lock: AbstractContextManager[bool]
     """Held while the store is in use."""
+    kept: KeptSample
+    """Outlives the view."""
 
     def n_stored(self) -> int:
         """How many pictures can be found."""
@@ -57,6 +76,11 @@ class View(NamedTuple):
 
     def sample(self) -> Float32[np.ndarray, "N E"]:
         """Vectors of the collection, evenly spaced, from which standard scores are taken."""
+        with self.lock:
+            state = self.bank, self.store.generation
+        return self.kept.of(state, self._sample)
+
+    def _sample(self) -> Float32[np.ndarray, "N E"]:
         with self.lock:
             ids = self.store.ids()
         step = max(1, len(ids) // SPREAD_SAMPLE)

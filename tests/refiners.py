@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from spectrum.encoders.protocol import EncodedImages
+from spectrum.stack.lexicon import Lexicon
 from spectrum.stack.protocol import Explanation, ImageEvidence, Refined, StackIdentity
 from tests.stand_ins import ColourEncoder
 
@@ -22,6 +23,7 @@ class StillRefiner:
             modules=(type(self).__name__,),
             neighbours=neighbours,
         )
+        self.lexicon: Lexicon | None = None
         self.n_seen = 0
         self.calls: list[int] = []
 

@@ -8,6 +8,7 @@ their 95 % intervals are by bootstrap over photographs, whose captions or splits
 """
 
 import argparse
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -15,15 +16,16 @@ import numpy as np
 
 from benchmarks.machine import machine_line
 from benchmarks.refinement import captions, classes
+from benchmarks.refinement.control import controlled
 from benchmarks.refinement.material import (
     captioned_split,
     classified_folder,
     coco_texts,
 )
 from benchmarks.refinement.measures import table
-from benchmarks.refinement.stack import evidence_of, refined, refiner_of
+from benchmarks.refinement.stack import evidence_of, questions, refined, refiner_of
 from spectrum.encoders import Encoder, load_encoder
-from spectrum.stack.protocol import Refiner
+from spectrum.stack.protocol import Refined, Refiner
 
 CLASSES = ("caltech_half", "clothing/validation")
 
@@ -36,13 +38,15 @@ def text_to_image(encoder: Encoder, refiner: Refiner | None, shared: Path, work:
         "COCO's captions": coco_texts(encoder, shared, work),
     }
     guessed = captions.guesses(train, dev)
-    made = None
+    stored: Mapping[str, tuple[Refined, np.ndarray]] = {}
     if refiner is not None:
         evidence = evidence_of(refiner, dev.photographs)
         made = refined(refiner, evidence, evidence, in_bank=True)
+        stored = {"`spectrum`": (made, questions(refiner, dev))}
+        stored |= controlled(encoder, shared, work, dev, refiner.lexicon)
     bases = {
-        "the encoder's own vectors": (dev.photographs.semantic, made),
-        "a weaker head on the same features": (captions.weaker_semantic(train, dev), None),
+        "the encoder's own vectors": (dev.photographs.semantic, stored),
+        "a weaker head on the same features": (captions.weaker_semantic(train, dev), {}),
     }
     for base, (semantic, stored) in bases.items():
         rows = captions.measured(semantic, dev, guessed, banks, encoder.visual_weight, stored)
@@ -53,6 +57,11 @@ def text_to_image(encoder: Encoder, refiner: Refiner | None, shared: Path, work:
         name = "fixed fusion: both, then `hubness`"
         few = {key: rows[key] for key in (name, "`hubness`", "`spectrum`") if key in rows}
         print(table(few, ("mAP",), ("hit@1", "hit@10", "mAP"), name), flush=True)
+        if stored:
+            print("\nSPECTRUM against what is learned without context:\n")
+            few = {key: rows[key] for key in rows if "control" in key}
+            few |= {"`spectrum`": rows["`spectrum`"]}
+            print(table(few, ("mAP",), ("hit@1", "hit@10", "mAP"), "`spectrum`"), flush=True)
 
 
 def image_to_image(

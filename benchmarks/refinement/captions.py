@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.refinement.material import Captioned
+from benchmarks.refinement.material import Captioned, Photographs
 from benchmarks.refinement.measures import Measured, ranked
 from retrieval.ranking import RANKINGS, fitted_ranking
 from retrieval.ranking.blocks import unit
@@ -30,11 +30,11 @@ class Guesses(NamedTuple):
     """The mean caption of the photographs that look most alike."""
 
 
-def seen_features(data: Captioned) -> np.ndarray:
+def seen_features(photographs: Photographs) -> np.ndarray:
     """The visual vector and what is common and what is largest in the grid."""
-    grids = np.stack(data.photographs.tokens).astype(np.float32)
+    grids = np.stack(photographs.tokens).astype(np.float32)
     pooled = grids.mean(axis=(1, 2)), grids.max(axis=(1, 2))
-    features = np.concatenate([data.photographs.visual * 20, *pooled], axis=1)
+    features = np.concatenate([photographs.visual * 20, *pooled], axis=1)
     return features.astype(np.float32)
 
 
@@ -54,7 +54,9 @@ def linear_captions(inputs: np.ndarray, captions: np.ndarray, asked: np.ndarray)
 
 def guesses(train: Captioned, dev: Captioned) -> Guesses:
     """Both, for the photographs of dev."""
-    predicted = linear_captions(seen_features(train), train.captions, seen_features(dev))
+    predicted = linear_captions(
+        seen_features(train.photographs), train.captions, seen_features(dev.photographs)
+    )
     nearest = nearest_rows(dev.photographs.visual, train.photographs.visual, NEIGHBOURS).ids
     means = train.captions.mean(axis=1)
     return Guesses(predicted, unit(means[nearest].mean(axis=1)))
@@ -73,11 +75,12 @@ def measured(
     guessed: Guesses,
     banks: Mapping[str, np.ndarray],
     visual_weight: float,
-    refined: Refined | None,
+    refined: Mapping[str, tuple[Refined, np.ndarray]],
 ) -> dict[str, Measured]:
     """Every way to rank photographs whose semantic vectors are `semantic`.
 
-    `banks` are texts for hubness, the first of them for all that is not about banks.
+    `banks` are texts for hubness, the first of them for all that is not about banks; `refined` are
+    ways to refine: the vectors, and what the captions ask them with.
     """
     n, width = semantic.shape
     raw = np.concatenate([semantic, dev.photographs.visual], axis=1)
@@ -89,8 +92,10 @@ def measured(
     def fitted(name: str, bank: np.ndarray) -> Ranking:
         return fitted_ranking(name, Reference(images=raw, texts=bank, visual_weight=visual_weight))
 
-    def line(name: str, vectors: np.ndarray, bank: np.ndarray) -> Measured:
-        return ranked(fitted(name, bank), vectors, queries, "text", relevant, clusters)
+    def line(
+        name: str, vectors: np.ndarray, bank: np.ndarray, asked: np.ndarray = queries
+    ) -> Measured:
+        return ranked(fitted(name, bank), vectors, asked, "text", relevant, clusters)
 
     rows = {f"`{name}`": line(name, raw, texts[1]) for name in RANKINGS if name != "spectrum"}
     for name, bank in others:
@@ -105,6 +110,6 @@ def measured(
     }.items():
         vectors = np.concatenate([unit(moved), dev.photographs.visual], axis=1)
         rows[name] = line("hubness", vectors, texts[1])
-    if refined is not None:
-        rows["`spectrum`"] = line("spectrum", folded(refined.vectors, refined.hubness), texts[1])
+    for name, (made, asked) in refined.items():
+        rows[name] = line("spectrum", folded(made.vectors, made.hubness), texts[1], asked)
     return rows

@@ -46,6 +46,8 @@ class Captioned(NamedTuple):
     photographs: Photographs
     captions: np.ndarray
     """Of shape (photographs, 5, S)."""
+    texts: tuple[str, ...]
+    """What they say, five after five."""
 
 
 class Classified(NamedTuple):
@@ -71,6 +73,7 @@ def captioned_split(encoder: Encoder, shared: Path, work: Path, split: str) -> C
     return Captioned(
         Photographs(semantic.astype(np.float32), visual.astype(np.float32), tuple(shaped)),
         captions.reshape(len(told), 5, -1),
+        tuple(texts),
     )
 
 

@@ -16,7 +16,7 @@ from benchmarks.machine import machine_line
 from benchmarks.refinement import classes
 from benchmarks.refinement.material import Captioned, Classified, captioned_split, classified_folder
 from benchmarks.refinement.measures import Measured, ranked, table, together
-from benchmarks.refinement.stack import evidence_of, refined
+from benchmarks.refinement.stack import evidence_of, questions, refined
 from retrieval.ranking import fitted_ranking
 from retrieval.ranking.hubness import folded
 from retrieval.ranking.protocol import Reference
@@ -45,11 +45,13 @@ def variants(path: Path) -> dict[str, Refiner]:
     with torch.no_grad():
         factual.stack.castle.standard_share_logit.fill_(CERTAIN)
     only_hubness = StackRefiner(load_stack(path), ())
+    wordless = StackRefiner(load_stack(path)._replace(lexicon=None, told=None))
     return {
         "the whole": whole,
         **without,
         "without the counterfactual term": StackRefiner(factual),
-        "no module, hubness alone": only_hubness,
+        "without the lexicon": wordless,
+        "no module: hubness and the lexicon": only_hubness,
     }
 
 
@@ -57,15 +59,13 @@ def captions_found(refiner: Refiner, dev: Captioned, visual_weight: float) -> Me
     """Text to image on dev, whose photographs are the bank."""
     evidence = evidence_of(refiner, dev.photographs)
     made = refined(refiner, evidence, evidence, in_bank=True)
-    n, width = dev.photographs.semantic.shape
-    queries = dev.captions.reshape(-1, width)
-    queries = np.pad(queries, ((0, 0), (0, dev.photographs.visual.shape[1])))
+    n = len(dev.photographs.semantic)
     clusters = np.repeat(np.arange(n), dev.captions.shape[1])
     reference = Reference(images=made.vectors, texts=dev.captions[0], visual_weight=visual_weight)
     return ranked(
         fitted_ranking("spectrum", reference),
         folded(made.vectors, made.hubness),
-        queries,
+        questions(refiner, dev),
         "text",
         clusters[:, None] == np.arange(n)[None],
         clusters,

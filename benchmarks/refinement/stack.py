@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.refinement.material import Photographs
+from benchmarks.refinement.material import Captioned, Photographs
 from retrieval.ranking.neighbours import nearest_rows
 from spectrum.encoders import EncodedImages, Encoder
+from spectrum.stack.lexicon import text_questions
 from spectrum.stack.loading import DEFAULT_BUDGET, load_refiner, modules_within
 from spectrum.stack.protocol import ImageEvidence, Refined, Refiner
 from spectrum.stack.refiner import StackRefiner
@@ -21,6 +22,13 @@ def refiner_of(encoder: Encoder, file: Path | None) -> Refiner | None:
     if file is None:
         return load_refiner(encoder.identity, DEFAULT_BUDGET)
     return StackRefiner(load_stack(file), modules_within("best", None))
+
+
+def questions(refiner: Refiner, data: Captioned) -> np.ndarray:
+    """What captions ask refined vectors with, as a search does: [t; 0], and their words."""
+    width = data.photographs.vectors.shape[1]
+    sentences = data.captions.reshape(-1, data.captions.shape[-1])
+    return text_questions(refiner.lexicon, data.texts, sentences, width)
 
 
 def evidence_of(refiner: Refiner, photographs: Photographs) -> ImageEvidence:

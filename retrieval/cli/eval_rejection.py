@@ -58,7 +58,7 @@ def eval_rejection(
             say=note,
         )
     if format is Format.TABLE:
-        _print(found)
+        _print(found, false_reject)
     else:
         rows = [
             asdict(each) | {"false_rejects": one.false_rejects}
@@ -68,20 +68,29 @@ def eval_rejection(
         print(json_text(rows))
 
 
-def _print(found: "list[Contestant]") -> None:
+def _print(found: "list[Contestant]", false_reject: float) -> None:
+    """A table for each unknown set, best detector first: narrow, however many sets there are."""
     from rich.table import Table
 
-    from retrieval.cli.output import printed
+    from retrieval.cli.output import note, printed, shown
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column("AUROC / FPR@95TPR / accepted, %")
-    table.add_column("known refused", justify="right")
-    for separation in found[0].separations:
-        table.add_column(separation.unknown, justify="right")
-    for one in found:
-        cells = [
-            f"{100 * each.auroc:.1f} / {100 * each.fpr_at_95_tpr:.0f} / {100 * each.accepted:.0f}"
-            for each in one.separations
-        ]
-        table.add_row(one.detector, f"{100 * one.false_rejects:.1f}", *cells)
-    printed(table)
+    for place, separation in enumerate(found[0].separations):
+        count = len(found[0].unknown[separation.unknown])
+        print(f"{shown(separation.unknown)}: {count:,} queries")
+        table = Table(box=None, pad_edge=False)
+        table.add_column("detector", no_wrap=True)
+        for name in ("AUROC", "FPR@95TPR", "accepted", "known refused"):
+            table.add_column(name, justify="right", no_wrap=True)
+        for one in sorted(found, key=lambda one: -one.separations[place].auroc):
+            mine = one.separations[place]
+            shares = (mine.fpr_at_95_tpr, mine.accepted, one.false_rejects)
+            cells = [f"{100 * share:.1f} %" for share in shares]
+            table.add_row(one.detector, f"{mine.auroc:.3f}", *cells)
+        printed(table)
+        print()
+    note(
+        f"{len(found[0].known):,} known queries. AUROC: how often a known query looks more known"
+        " than an unknown one. FPR@95TPR: unknown queries accepted where 95 % of the known ones"
+        f" are. Accepted and refused: by thresholds calibrated for at most {false_reject:.0%}"
+        " refused."
+    )

@@ -7,7 +7,7 @@ import typer
 
 from retrieval.cli.exits import Exit
 from retrieval.cli.interruption import Interruption
-from retrieval.cli.options import EncoderOption, LibraryOption
+from retrieval.cli.options import EncoderOption, LibraryOption, StackOption
 from retrieval.cli.refine import BudgetOption
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def index(
         ),
     ] = False,
     budget: BudgetOption = None,
+    stack: StackOption = None,
 ) -> None:
     """Index folders: new, changed and moved pictures are found, the rest is not opened.
 
@@ -76,12 +77,12 @@ def index(
         limits=Limits(pixels=int(max_megapixels * 1e6)),
         flow=Flow(batch_size=batch_size, **({"workers": workers} if workers else {})),
     )
-    report = index_with_progress(paths, library, encoder, options, budget)
+    report = index_with_progress(paths, library, encoder, options, budget, stack)
     _summarise(report, dry_run)
     if not (dry_run or report.interrupted or no_calibrate):
         _calibrate(library, encoder)
     if watch and not report.interrupted:
-        _watch(paths, library, encoder, options, budget)
+        _watch(paths, library, encoder, options, budget, stack)
         raise typer.Exit(Exit.INTERRUPTED)
     if report.interrupted:
         raise typer.Exit(Exit.INTERRUPTED)
@@ -95,13 +96,14 @@ def index_with_progress(
     encoder: "Encoder | str | None",
     options: "BuildOptions",
     budget: str | None = None,
+    stack: str | None = None,
 ) -> "BuildReport":
     """Runs the build with a progress bar on stderr; the first Ctrl-C asks it to stop."""
     from retrieval.cli.progress import BarProgress
     from retrieval.library import Library
 
     with (
-        Library.open(library, encoder=encoder, budget=budget) as opened,
+        Library.open(library, encoder=encoder, budget=budget, stack=stack) as opened,
         Interruption() as interruption,
         BarProgress("indexing", interruption.requested.is_set) as progress,
     ):
@@ -124,6 +126,7 @@ def _watch(
     encoder: str | None,
     options: "BuildOptions",
     budget: str | None,
+    stack: str | None,
 ) -> None:
     """Indexes again after every burst of changes, until Ctrl-C."""
     from watchfiles import watch
@@ -132,7 +135,7 @@ def _watch(
 
     note("watching for changes; Ctrl-C ends it")
     for _ in watch(*paths, raise_interrupt=False):
-        report = index_with_progress(paths, library, encoder, options, budget)
+        report = index_with_progress(paths, library, encoder, options, budget, stack)
         if report.to_do or report.missing or report.returned:
             _summarise(report, dry_run=False)
         if report.interrupted:

@@ -67,7 +67,22 @@ ExitStatusOption = Annotated[
     bool, typer.Option("--exit-status", help="Exit with 1 if nothing was found.")
 ]
 ExplainOption = Annotated[
-    bool, typer.Option("--explain", help="Show the similarity of each part of the query.")
+    bool,
+    typer.Option(
+        "--explain",
+        help="Show each part's similarity, and for each hit its caption, how the modules of the"
+        " refinement weigh, and the neighbours that moved it most.",
+    ),
+]
+StackOption = Annotated[
+    str | None,
+    typer.Option(
+        "--stack",
+        envvar="SPECTRUM_STACK",
+        metavar="FILE",
+        help="Refine by a stack of your own, from 'spectrum train', or by the one that is 'shipped'"
+        " with the encoder; a library keeps the last one named.",
+    ),
 ]
 
 

@@ -3,16 +3,22 @@
 import csv
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from retrieval.answer import Answer, Hit
+from retrieval.answer import Answer, Hit, Why
 from retrieval.cli.options import Format
+
+if TYPE_CHECKING:
+    from retrieval.ranking.protocol import Kind
+
+SHOWN_NEIGHBOURS = 3
+"""That moved a hit, in a table."""
 
 
 def note(message: str, *, heading: bool = False) -> None:
@@ -59,9 +65,13 @@ def write_answer(
     *,
     nul: bool = False,
     explain: bool = False,
+    asked: "Collection[Kind]" = ("text", "image"),
     filtered: bool = False,
 ) -> None:
-    """Prints an answer in any format; `filtered` says that not the whole library was searched."""
+    """Prints an answer in any format; `filtered` says that not the whole library was searched.
+
+    `asked` are the kinds of the query's parts: a table tells the weights that hold for these.
+    """
     rows = [_row(hit, explain) for hit in answer.hits]
     match format:
         case Format.JSON:
@@ -73,6 +83,8 @@ def write_answer(
                 "n_searched": answer.n_searched,
                 "seconds": answer.seconds,
             }
+            if explain:
+                said["unexplained"] = answer.unexplained
             print(json_text(said))
         case Format.JSONL:
             for row in rows:
@@ -86,11 +98,13 @@ def write_answer(
         case Format.PATHS:
             write_paths([hit.path for hit in answer.hits], nul=nul)
         case Format.TABLE if rows:
-            printed(_table(answer, explain))
+            printed(_table(answer, asked if explain else None))
         case Format.TABLE if answer.trust is None or answer.trust.accepted:
             empty = "no picture fits the filter" if filtered else "the library holds no picture"
             note(f"nothing found: {empty}")
     _tell_trust(answer, explain)
+    if answer.unexplained and answer.hits:
+        note(f"explained no further: {answer.unexplained}")
 
 
 def _tell_trust(answer: Answer, explain: bool) -> None:
@@ -121,12 +135,12 @@ def _row(hit: Hit, explain: bool) -> dict[str, Any]:
     row = asdict(hit)
     row["score"] = row.pop("similarity")
     row["copies"], row["near"] = list(hit.copies), list(hit.near)
-    parts = row.pop("parts")
-    return row | ({"parts": list(parts)} if explain else {})
+    parts, why = row.pop("parts"), row.pop("why")
+    return row | ({"parts": list(parts), "why": why} if explain else {})
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, list):
+    if isinstance(value, list | dict):
         return json.dumps(value)
     return (
         value.encode(errors="surrogateescape").decode(errors="backslashreplace")
@@ -135,7 +149,9 @@ def _cell(value: Any) -> Any:
     )
 
 
-def _table(answer: Answer, explain: bool) -> Table:
+def _table(answer: Answer, asked: "Collection[Kind] | None") -> Table:
+    """A row for each hit; below it why it is there, if `asked` says what of it counts."""
+    explain = asked is not None
     table = Table(box=None, pad_edge=False)
     table.add_column("score", justify="right")
     if explain:
@@ -146,7 +162,38 @@ def _table(answer: Answer, explain: bool) -> Table:
         if explain:
             cells.append(" ".join(f"{part:.3f}" for part in hit.parts))
         table.add_row(*cells, escape(shown(hit.path)) + _companions(hit))
+        if asked is not None and hit.why is not None:
+            lines = why_lines(hit.why, asked, refined=not answer.unexplained)
+            if lines:
+                table.add_row(*("" for _ in cells), _why_grid(lines))
     return table
+
+
+def _why_grid(lines: Sequence[tuple[str, str]]) -> Table:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(style="dim")
+    grid.add_column(overflow="fold", style="dim")
+    for name, said in lines:
+        grid.add_row(name, escape(shown(said)))
+    return grid
+
+
+def why_lines(why: Why, asked: "Collection[Kind]", *, refined: bool) -> list[tuple[str, str]]:
+    """What is told of a hit to people: names, and a line each; `refined` is said of its library."""
+    lines = [("caption", caption) for caption in why.captions]
+    if refined and not why.text_weights:
+        lines.append(("not refined yet:", "see 'spectrum index'"))
+    weights = {"text": ("by words", why.text_weights), "image": ("by image", why.image_weights)}
+    for kind, (name, layers) in weights.items():
+        if kind in asked and layers:
+            per_cent = {layer: round(100 * share) for layer, share in layers.items()}
+            heaviest = sorted(filter(per_cent.get, per_cent), key=lambda layer: -per_cent[layer])
+            shares = ", ".join(f"{layer} {per_cent[layer]}" for layer in heaviest)
+            lines.append((name, f"{shares} %"))
+    for each in why.neighbours[:SHOWN_NEIGHBOURS]:
+        path = each.path or f"picture {each.image_id}, whose file is missing"
+        lines.append((f"moved {each.influence:.4f}", path))
+    return lines
 
 
 def _companions(hit: Hit) -> str:

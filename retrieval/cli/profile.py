@@ -28,6 +28,13 @@ def profile(
         int, typer.Option(metavar="N", min=2, help="At most so many images of the captions.")
     ] = 1000,
     encoder: EncoderOption = None,
+    stack: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A stack of your own, from 'spectrum train'; by default the encoder's own.",
+        ),
+    ] = None,
     format: FormatOption = Format.TABLE,
     report: Annotated[
         Path | None,
@@ -50,7 +57,11 @@ def profile(
 
     _check(format, report, keep, captions)
     chosen = load_encoder(encoder or "embedded")
-    refiner_of = load_subsets(chosen.identity)
+    refiner_of = (
+        load_subsets(chosen.identity)
+        if stack is None
+        else load_subsets(chosen.identity, stack.expanduser().absolute())
+    )
     with _bar("encoding") as bar:
         encoded, queries = (
             (synthetic_images(chosen), None)

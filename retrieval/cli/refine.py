@@ -6,7 +6,7 @@ import typer
 
 from retrieval.cli.exits import Exit
 from retrieval.cli.interruption import Interruption
-from retrieval.cli.options import LibraryOption
+from retrieval.cli.options import LibraryOption, StackOption
 
 if TYPE_CHECKING:
     from indexer.refine import RefineReport
@@ -34,7 +34,9 @@ BudgetOption = Annotated[
 ]
 
 
-def refine(library: LibraryOption = None, budget: BudgetOption = None) -> None:
+def refine(
+    library: LibraryOption = None, budget: BudgetOption = None, stack: StackOption = None
+) -> None:
     """Refine all pictures anew, among those that are in the library now.
 
     Searches are answered from the old vectors until the new ones are complete. Ctrl-C keeps what
@@ -44,7 +46,7 @@ def refine(library: LibraryOption = None, budget: BudgetOption = None) -> None:
     from retrieval.library import Library
 
     with (
-        Library.open(library, create=False, budget=budget) as opened,
+        Library.open(library, create=False, budget=budget, stack=stack) as opened,
         Interruption() as interruption,
         BarProgress("refining", interruption.requested.is_set) as progress,
     ):

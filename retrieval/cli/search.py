@@ -4,7 +4,7 @@ import itertools
 import re
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperOption
@@ -25,6 +25,10 @@ from retrieval.cli.options import (
     WhereOption,
     chosen_format,
 )
+
+if TYPE_CHECKING:
+    from retrieval.query import Query
+    from retrieval.ranking.protocol import Kind
 
 # What a single dash may start and still be an option: one letter, or -t with its number.
 SHORT_OPTION = re.compile(r"-([a-zA-Z0]|t\d+)")
@@ -164,8 +168,24 @@ def search(
             ranking=ranking,
             intent=intent,
             intent_strength=intent_strength,
+            explain=explain,
         )
     chosen = chosen_format(format, paths_only, nul)
-    write_answer(answer, chosen, nul=nul, explain=explain, filtered=where is not None)
+    write_answer(
+        answer,
+        chosen,
+        nul=nul,
+        explain=explain,
+        asked=_kinds(query, intent),
+        filtered=where is not None,
+    )
     if exit_status and not answer.hits:
         raise typer.Exit(Exit.NO_MATCH)
+
+
+def _kinds(query: "Query", intent: str) -> "set[Kind]":
+    """What the query asks by."""
+    from retrieval.query import ImagePart
+
+    kinds: set[Kind] = {"image" if isinstance(part, ImagePart) else "text" for part in query.parts}
+    return kinds | ({"text"} if intent else set())

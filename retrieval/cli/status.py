@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +13,8 @@ from retrieval.cli.options import Format, FormatOption, LibraryOption, NulOption
 
 if TYPE_CHECKING:
     from indexer.banks import RefinementStatus
+    from indexer.stacks import StackFile
+    from retrieval.library import Library
     from retrieval.library_status import LibraryStatus
     from retrieval.rejection.state import TrustStatus
 
@@ -38,7 +41,18 @@ def status(
             gone = [{"path": path, "since": since} for path, since in opened.catalogue.missing()]
             _write_rows(gone, ["path", "since"], format, nul)
         else:
-            _write_status(opened.status(), format, opened.trust_status())
+            _write_status(opened.status(), format, _trust(opened))
+
+
+def _trust(library: "Library") -> "TrustStatus":
+    """How the calibration stands; one that cannot be read hides nothing of the rest."""
+    from retrieval.rejection.calibration import CalibrationError
+    from retrieval.rejection.state import TrustStatus
+
+    try:
+        return library.trust_status()
+    except CalibrationError as error:
+        return TrustStatus(sentence=f"nothing is refused: {error}", calibrated=False)
 
 
 def _write_status(status: "LibraryStatus", format: Format, trust: "TrustStatus") -> None:
@@ -63,12 +77,23 @@ def _write_status(status: "LibraryStatus", format: Format, trust: "TrustStatus")
     rows["refusal"] = trust.sentence
     if status.refinement is not None:
         rows["refined"] = _refined(status.refinement)
+    if status.stack is not None:
+        rows["stack"] = _stack(status.stack)
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, value in rows.items():
         table.add_row(name, value)
     printed(table)
+
+
+def _stack(stack: "StackFile") -> str:
+    from retrieval.cli.output import shown
+
+    said = f"{shown(stack.path)} ({stack.weights_hash[:8]})"
+    if os.path.isfile(stack.path):
+        return said
+    return f"{said}\nthe file is gone: name another with 'spectrum refine --stack FILE'"
 
 
 def _refined(refinement: "RefinementStatus") -> str:

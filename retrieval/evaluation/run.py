@@ -21,7 +21,7 @@ from retrieval.evaluation.searches import (
     class_searches,
     qrels_searches,
 )
-from retrieval.evaluation.vectors import base_vectors, encode_texts, ranked_vectors
+from retrieval.evaluation.vectors import Questions, base_vectors, ranked_vectors, text_questions
 from retrieval.library import Library
 from retrieval.ranking.composition import image_query
 from retrieval.ranking.neighbours import search_of
@@ -128,8 +128,8 @@ def evaluate(
 def _searches(library: Library, dataset: Dataset, found: Located) -> Mapping[str, Search]:
     width = library.space.identity.semantic_dimension
 
-    def encode(texts: Any) -> Float32[np.ndarray, "Q S"]:
-        return encode_texts(library, texts)
+    def ask(texts: Any) -> Questions:
+        return text_questions(library, texts)
 
     def queries(
         encoded: Float32[np.ndarray, "Q D"], refined: Float32[np.ndarray, "N D"] | None
@@ -142,10 +142,10 @@ def _searches(library: Library, dataset: Dataset, found: Located) -> Mapping[str
         return expanded_queries(asked, found, semantic=width)
 
     if isinstance(dataset, CaptionDataset):
-        return caption_searches(dataset, found, encode, width)
+        return caption_searches(dataset, found, ask)
     if isinstance(dataset, QrelsDataset):
-        return qrels_searches(dataset, found, encode, width)
-    return class_searches(dataset, found, encode, width, queries)
+        return qrels_searches(dataset, found, ask)
+    return class_searches(dataset, found, ask, queries)
 
 
 def _image_queries(dataset: Dataset, found: Located) -> Any:

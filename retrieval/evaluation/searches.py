@@ -21,10 +21,10 @@ from retrieval.evaluation.directions import (
 )
 from retrieval.evaluation.located import Located
 from retrieval.evaluation.qrels import QrelsDataset
-from retrieval.evaluation.vectors import Compared, asking
+from retrieval.evaluation.vectors import Compared, Questions
 
-TextVectors = Callable[[Sequence[str]], Float32[np.ndarray, "Q S"]]
-"""Encodes texts."""
+TextQuestions = Callable[[Sequence[str]], Questions]
+"""Texts -> what they ask with."""
 ImageQuery = Callable[
     [Float32[np.ndarray, "Q D"], Float32[np.ndarray, "N D"] | None], Float32[np.ndarray, "Q D"]
 ]
@@ -64,7 +64,7 @@ class Search:
 
 
 def caption_searches(
-    dataset: CaptionDataset, found: Located, encode: TextVectors, semantic: int
+    dataset: CaptionDataset, found: Located, ask: TextQuestions
 ) -> Mapping[str, Search]:
     """A caption finds its image, and an image its captions."""
     images = _image_items(found)
@@ -76,18 +76,16 @@ def caption_searches(
     for row, text in zip(np.repeat(found.rows(), counts).tolist(), texts, strict=True):
         numbers[row] += 1
         captions.append(Item(name=f"{images[row].name}#{numbers[row]}", text=text))
-    vectors = asking(encode(texts))
+    questions = ask(texts)
     missing = -1 - np.arange(len(found.missing))
 
     def forward(stored: Compared, depth: int) -> Ranked:
-        return text_to_image(
-            stored.for_texts(semantic), vectors, owners, missing=missing, depth=depth
-        )
+        asked = questions.among(stored)
+        return text_to_image(stored.rows(), asked, owners, missing=missing, depth=depth)
 
     def backward(stored: Compared, depth: int) -> Ranked:
-        return image_to_text(
-            stored.for_texts(semantic), vectors, owners, missing=missing, depth=depth
-        )
+        asked = questions.among(stored)
+        return image_to_text(stored.rows(), asked, owners, missing=missing, depth=depth)
 
     return {
         "text_to_image": Search(queries=captions, items=images, rank=forward),
@@ -98,8 +96,7 @@ def caption_searches(
 def class_searches(
     dataset: ClassDataset,
     found: Located,
-    encode: TextVectors,
-    semantic: int,
+    ask: TextQuestions,
     image_query: ImageQuery,
 ) -> Mapping[str, Search]:
     """An image finds others of its class, and a class's name its images."""
@@ -114,7 +111,7 @@ def class_searches(
         Item(name=query.replace(" ", "_"), text=query, class_name=class_name)
         for query, class_name in zip(dataset.queries, dataset.class_names, strict=True)
     ]
-    vectors = asking(encode(dataset.queries))
+    questions = ask(dataset.queries)
     database, missing = labels[:n_found][~held_out[:n_found]], labels[n_found:]
 
     def to_image(stored: Compared, depth: int) -> Ranked:
@@ -129,9 +126,12 @@ def class_searches(
         )
 
     def from_name(stored: Compared, depth: int) -> Ranked:
-        images = stored.for_texts(semantic)
         return class_to_image(
-            vectors, images, labels[:n_found], missing_labels=missing, depth=depth
+            questions.among(stored),
+            stored.rows(),
+            labels[:n_found],
+            missing_labels=missing,
+            depth=depth,
         )
 
     return {
@@ -145,18 +145,17 @@ def class_searches(
 
 
 def qrels_searches(
-    dataset: QrelsDataset, found: Located, encode: TextVectors, semantic: int
+    dataset: QrelsDataset, found: Located, ask: TextQuestions
 ) -> Mapping[str, Search]:
     """A query's words find the images that were judged to answer it."""
     rows = found.rows()
-    vectors = asking(encode(dataset.queries))
+    questions = ask(dataset.queries)
     gains = _judged(dataset.grades, rows, len(found.paths))
 
     def forward(stored: Compared, depth: int) -> Ranked:
-        clusters = np.arange(len(vectors))
-        return ranked(
-            vectors, stored.for_texts(semantic), gains, CAPTION_METRICS, clusters, depth=depth
-        )
+        asked = questions.among(stored)
+        clusters = np.arange(len(asked))
+        return ranked(asked, stored.rows(), gains, CAPTION_METRICS, clusters, depth=depth)
 
     queries = [
         Item(name=id, text=text)

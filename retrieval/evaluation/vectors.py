@@ -9,6 +9,8 @@ from jaxtyping import Float32, Int64
 from indexer.banks import current_bank, member_ids, searched_vectors
 from indexer.neighbourhoods import refined_over
 from retrieval.library import Library
+from retrieval.ranking.hubness import folded, folded_queries
+from spectrum.stack.lexicon import text_questions as lexicon_questions
 
 TEXTS_PER_BATCH = 256
 
@@ -24,14 +26,22 @@ class Compared(NamedTuple):
     """What the encoder said: what a picture asks with."""
     refined: bool
 
-    def for_texts(self, semantic: int) -> Float32[np.ndarray, "N T"]:
-        """[s; -h], T = S + 1: with a text [t; 1] the inner product is t . s - h."""
-        return np.concatenate([self.vectors[:, :semantic], -self.hubness[:, None]], axis=1)
+    def rows(self) -> Float32[np.ndarray, "N E"]:
+        """[s; v; -h], E = D + 1: what texts are compared with."""
+        return folded(self.vectors, self.hubness)
 
 
-def asking(texts: Float32[np.ndarray, "Q S"]) -> Float32[np.ndarray, "Q S+1"]:
-    """[t; 1]: what texts are compared with `Compared.for_texts` as."""
-    return np.concatenate([texts, np.ones((len(texts), 1), dtype=np.float32)], axis=1)
+class Questions(NamedTuple):
+    """What texts ask with, one row each."""
+
+    unrefined: Float32[np.ndarray, "Q E"]
+    """[t; 0; 1] among unrefined vectors."""
+    refined: Float32[np.ndarray, "Q E"]
+    """Among refined ones: with what the texts' words look like, where the stack learned it."""
+
+    def among(self, compared: Compared) -> Float32[np.ndarray, "Q E"]:
+        """Those for these vectors."""
+        return self.refined if compared.refined else self.unrefined
 
 
 def base_vectors(library: Library, ids: Int64[np.ndarray, "N"]) -> Compared:
@@ -69,10 +79,18 @@ def ranked_vectors(
     return Compared(vectors, hubness, unrefined.base, True)
 
 
-def encode_texts(library: Library, texts: Sequence[str]) -> Float32[np.ndarray, "Q S"]:
-    """The texts' vectors, encoded a batch at a time."""
+def text_questions(library: Library, texts: Sequence[str]) -> Questions:
+    """What the texts ask with, encoded a batch at a time."""
     batches = [
         library.encoder.encode_texts(texts[start : start + TEXTS_PER_BATCH])
         for start in range(0, len(texts), TEXTS_PER_BATCH)
     ]
-    return np.concatenate(batches)
+    sentences = np.concatenate(batches)
+    lexicon = library.lexicon_over(current_bank(library.catalogue, library.space.id))
+    width = library.space.identity.dimension
+    return Questions(
+        *(
+            folded_queries(lexicon_questions(known, texts, sentences, width), "text")
+            for known in (None, lexicon)
+        )
+    )

@@ -1,10 +1,19 @@
 """Near-identical pictures in a ranking: each stands under the best of its kind."""
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 
 from indexer.difference_hash import differing_bits, tells_something
-from indexer.near_duplicates import are_near
+from indexer.near_duplicates import MOST_BITS, are_near
+
+
+def alike_by_hash(hashes: Int64[np.ndarray, "N"]) -> Bool[np.ndarray, "N"]:
+    """Whether a row's hash is so like another's that only the vectors can tell them apart."""
+    bits = differing_bits(hashes[:, None], hashes[None, :])
+    told = tells_something(hashes)
+    pairs = (bits <= MOST_BITS) & told[:, None] & told[None, :]
+    found: Bool[np.ndarray, "N"] = pairs.sum(axis=1) > told  # each is like itself
+    return found
 
 
 def folded_rows(

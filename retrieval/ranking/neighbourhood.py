@@ -1,11 +1,30 @@
-"""Image parts of a query among their neighbours: the query's side of refinement, without torch."""
+"""The query's side of refinement, without torch: what words look like, images among their kind."""
 
 import numpy as np
 from jaxtyping import Float32
 
 from retrieval.query import ImagePart, Query
+from retrieval.ranking.hubness import folded_queries
 from retrieval.ranking.protocol import Found, Search
 from retrieval.ranking.query_expansion import NEIGHBOURS, expanded_queries
+from spectrum.stack.lexicon import Lexicon
+
+
+def asked_parts(
+    query: Query, parts: Float32[np.ndarray, "P D"], lexicon: Lexicon | None
+) -> Float32[np.ndarray, "P D+1"]:
+    """[q; 0] of images, and of words [t; 0; 1] with what they look like to the stack, if it knows.
+
+    Only words are what a picture may be a hub of.
+    """
+    rows = []
+    for vector, part in zip(parts, query.parts, strict=True):
+        if isinstance(part, ImagePart):
+            rows.append(folded_queries(vector[None], "image"))
+        else:
+            looks = 0 if lexicon is None else lexicon.readings([part.text])
+            rows.append(folded_queries(vector[None] + looks, "text"))
+    return np.concatenate(rows)
 
 
 def neighbourhood_parts(

@@ -42,10 +42,11 @@ def word_forms(word: str) -> frozenset[str]:
     return frozenset(stem for stem in stems if len(stem) >= _SHORTEST or stem == plain)
 
 
-def said_words(text: str) -> list[frozenset[str]]:
+@lru_cache(maxsize=4096)
+def said_words(text: str) -> tuple[frozenset[str], ...]:
     """The forms of each word of a text that says something, in order."""
     words = (word.casefold() for word in _WORD.findall(text))
-    return [word_forms(word) for word in words if word not in _EMPTY]
+    return tuple(word_forms(word) for word in words if word not in _EMPTY)
 
 
 def said_share(text: str, caption: str) -> float:

@@ -63,8 +63,15 @@ class CaptionedImages:
     """At least one; the first is the image as it will be indexed."""
     captions: Float32[np.ndarray, "N K S"]
     """Unit vectors of K captions of each image, by the same encoder."""
+    texts: tuple[tuple[str, ...], ...] = ()
+    """What the captions say, K of each image; without them no lexicon is learned."""
 
     def __post_init__(self) -> None:
+        if self.texts and len(self.texts) != len(self.captions):
+            raise ValueError(
+                f"{len(self.texts)} images have texts and {len(self.captions)} captions: give each"
+                " image its texts"
+            )
         for view in self.views:
             if len(view) != len(self.captions):
                 raise ValueError(

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from spectrum.arguments import require_shape
 
-RANK = 128
+RANK = 96
 """Width that keys and values are kept in: principal components."""
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from spectrum.encoders.protocol import EncodedImages
+from spectrum.stack.lexicon import Lexicon
 
 Module = Literal["castle", "prism", "nexus", "oracle", "harmony"]
 
@@ -72,6 +73,11 @@ class Refiner(Protocol):
 
     @property
     def identity(self) -> StackIdentity: ...
+
+    @property
+    def lexicon(self) -> Lexicon | None:
+        """What words look like among refined vectors; None where that was not learned."""
+        ...
 
     def evidence(self, encoded: EncodedImages) -> ImageEvidence:
         """Phase 1 of images whose `tokens` are there. ValueError where they are missing."""

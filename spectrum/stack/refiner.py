@@ -13,6 +13,7 @@ from spectrum.encoders.protocol import EncodedImages
 from spectrum.oracle.proposals import proposals
 from spectrum.stack.config import LAYERS
 from spectrum.stack.hubness import hubness, nearest_count
+from spectrum.stack.lexicon import Lexicon
 from spectrum.stack.protocol import MODULES, Explanation, ImageEvidence, Refined, StackIdentity
 from spectrum.stack.stack import Grids
 from spectrum.stack.weight_file import TrainedStack
@@ -43,6 +44,7 @@ class StackRefiner:
         self._trained = trained
         self._stack = trained.stack.eval()
         self._modules = tuple(name for name in MODULES if name in modules)
+        self._asked = trained.reference_questions()
         self._nearest = nearest_count(len(trained.texts))
         self._scales: Float32[np.ndarray, " D"] = self._stack.block_scales.numpy()
 
@@ -55,6 +57,11 @@ class StackRefiner:
             modules=self._modules,
             neighbours=self._stack.config.neighbours,
         )
+
+    @property
+    def lexicon(self) -> Lexicon | None:
+        """What words look like among its vectors; None where that was not learned."""
+        return self._trained.lexicon
 
     @torch.no_grad()
     @one_thread()
@@ -100,7 +107,7 @@ class StackRefiner:
                 _tensor(local[rows]), _tensor(prompts[rows]), mask, self._modules
             )
             vectors.append(made)
-            hubs.append(hubness(made[:, : self._semantic], self._trained.texts, self._nearest))
+            hubs.append(hubness(made, self._asked, self._nearest))
         told = torch.cat(hubs).numpy() if hubs else np.empty(0, dtype=np.float32)
         return Refined(_rows(vectors, local.shape[2]), told)
 
@@ -111,11 +118,16 @@ class StackRefiner:
         prompts: Float32[np.ndarray, "M S"],
         member_mask: Bool[np.ndarray, " M"],
     ) -> Explanation:
-        """What moved one anchor; the influences are those of its neighbours, in their order."""
+        """What moved one anchor; the influences are those of its neighbours, in their order.
+
+        Without CASTLE, whose equation they are, they are 0.
+        """
         members = _tensor(local)[None]
         text, image = self._stack.task_weights(members[:, 0], self._modules)
         likeness = members * self._stack.block_scales
         moved = self._stack.castle.influences(likeness, torch.from_numpy(member_mask)[None])
+        if "castle" not in self._modules:
+            moved = torch.zeros_like(moved)
         return Explanation(
             dict(zip(LAYERS, text[0].tolist(), strict=True)),
             dict(zip(LAYERS, image[0].tolist(), strict=True)),

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from spectrum.harmony.balance import attention_disagreement, in_batch_attention
+from spectrum.stack.best_epochs import Best, Epoch
 from spectrum.stack.levels import visual_levels
 from spectrum.stack.material import CaptionedImages, View
 from spectrum.stack.neighbourhoods import Neighbourhoods, gathered, member_mask, nearest
@@ -73,59 +74,6 @@ class StackTraining:
         ):  # fmt: skip
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-
-
-class Epoch(NamedTuple):
-    """How it stood after an epoch."""
-
-    stage: int
-    """1 to 3; 0 is the closed-form start."""
-    epoch: int
-    """From 1 within its stage."""
-    training_loss: float
-    """Of the stage's own objective; nan for the start."""
-    validation_loss: float
-    """Text to image of the integrated vector, `module_loss`."""
-    validation_losses: dict[str, float]
-    """The same of each module alone."""
-    seconds: float
-
-
-PARTS: dict[str, tuple[str, ...]] = {
-    "nexus": ("nexus.",),
-    "oracle": ("oracle.",),
-    "harmony": ("description.", "fusion."),
-    "prompts": ("prism.",),
-}
-"""Whose vectors say how good which parameters are, while modules are trained by themselves."""
-WHOLE: dict[str, tuple[str, ...]] = {"": ("",)}
-"""All parameters, by the integrated vector."""
-
-
-class Best:
-    """The best state so far, part by part: modules don't overfit after the same epoch."""
-
-    def __init__(self, parts: dict[str, tuple[str, ...]], stack: Stack, start: Epoch) -> None:
-        self._parts = parts
-        self._losses = {name: _loss_of(name, start) for name in parts}
-        self._waited = 0
-        self.state = {name: value.clone() for name, value in stack.state_dict().items()}
-
-    def waited(self, stack: Stack, epoch: Epoch) -> int:
-        """Takes what has become better; how many epochs nothing has."""
-        self._waited += 1
-        for part, prefixes in self._parts.items():
-            loss = _loss_of(part, epoch)
-            if loss < self._losses[part]:
-                self._losses[part], self._waited = loss, 0
-                for name, value in stack.state_dict().items():
-                    if name.startswith(prefixes):
-                        self.state[name] = value.clone()
-        return self._waited
-
-
-def _loss_of(part: str, epoch: Epoch) -> float:
-    return epoch.validation_losses[part] if part else epoch.validation_loss
 
 
 class StackTrainer:
@@ -193,7 +141,7 @@ class StackTrainer:
     def run(
         self, checkpoint: Path | None = None, watch: Callable[[Epoch], None] | None = None
     ) -> list[Epoch]:
-        """All stages; each ends with the epoch that the held-out images liked best."""
+        """All stages; each ends with every part as the held-out images liked it best."""
         torch.manual_seed(self.training.seed)
         done = self._resumed(checkpoint)
         if not done:
@@ -219,7 +167,7 @@ class StackTrainer:
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser, rate, total_steps=max(6, steps * epochs), pct_start=0.2
         )
-        best = Best(PARTS if stage < 3 else WHOLE, self.stack, self.history[-1])
+        best = Best(stage, self.stack, self.history[-1])
         pooled = None if stage == 3 else self._pooled()
         for epoch in range(1, epochs + 1):
             started = time.perf_counter()
@@ -315,11 +263,11 @@ class StackTrainer:
     @torch.no_grad()
     def _bank(self) -> "Bank":
         """Every image as its neighbours see it now, and who its neighbours are."""
-        local, prompts = read(self.stack, self.material.views[0], None, self.own)
+        local, readings = read(self.stack, self.material.views[0], None, self.own)
         own = torch.arange(len(local))
         likeness = local * self.stack.block_scales
         found = nearest(likeness, likeness, self.stack.config.neighbours, own)
-        return Bank(local, prompts, found)
+        return Bank(local, readings.prompts, found)
 
     @torch.no_grad()
     def note(
@@ -331,26 +279,18 @@ class StackTrainer:
         pooled: Float[Tensor, "N P"] | None = None,
     ) -> Epoch:
         """Measures the held-out images, whose neighbours are among those learned from."""
-        stack, view = self.stack.eval(), self.material.views[0]
-        local, prompts = read(stack, view, pooled, self.own)
-        likeness = local * stack.block_scales
-        found = nearest(likeness[self.held], likeness[self.learned], stack.config.neighbours)
-        refined = stack.refined(
-            gathered(local[self.held], local[self.learned], found),
-            gathered(prompts[self.held], prompts[self.learned], found),
-            member_mask(found),
-        )
-        width = stack.config.semantic_width
+        local, readings = read(self.stack.eval(), self.material.views[0], pooled, self.own)
+        refined = self._refined_held_out(local, readings.prompts)
+        width = self.stack.config.semantic_width
         captions = self.captions[self.held]
         temperature = torch.tensor(self.training.temperature_start)
-        readings = stack.readings(view.vectors(self.held), view.grids(self.held, pooled))
         said = Epoch(
             stage,
             epoch,
             loss,
             float(module_loss(refined[:, :width], captions, temperature)),
             {
-                name: float(module_loss(made, captions, temperature))
+                name: float(module_loss(made[self.held], captions, temperature))
                 for name, made in readings._asdict().items()
             },
             seconds,
@@ -363,6 +303,23 @@ class StackTrainer:
             seconds,
         )  # fmt: skip
         return said
+
+    @torch.no_grad()
+    def held_out(self) -> Float[Tensor, "H D"]:
+        """The held-out images, refined among those that are learned from."""
+        local, readings = read(self.stack.eval(), self.material.views[0], None, self.own)
+        return self._refined_held_out(local, readings.prompts)
+
+    def _refined_held_out(
+        self, local: Float[Tensor, "N D"], prompts: Float[Tensor, "N S"]
+    ) -> Float[Tensor, "H D"]:
+        likeness = local * self.stack.block_scales
+        found = nearest(likeness[self.held], likeness[self.learned], self.stack.config.neighbours)
+        return self.stack.refined(
+            gathered(local[self.held], local[self.learned], found),
+            gathered(prompts[self.held], prompts[self.learned], found),
+            member_mask(found),
+        )
 
     def _batches(self, steps: int) -> Iterator[Int64[Tensor, " B"]]:
         order = self.learned[torch.randperm(len(self.learned), generator=self.generator)]
@@ -419,15 +376,15 @@ def read(
     view: View,
     pooled: Float[Tensor, "N P"] | None = None,
     own: Int64[Tensor, " N"] | None = None,
-) -> tuple[Float[Tensor, "N D"], Float[Tensor, "N S"]]:
-    """F~ and P of every image, in evaluation."""
+) -> tuple[Float[Tensor, "N D"], Readings]:
+    """F~ of every image, and what each module says of it alone, in evaluation."""
     mode = stack.training
     stack.eval()
-    local, prompts = [], []
+    local, told = [], []
     for rows in view.blocks(READ_AT_ONCE):
         features = view.vectors(rows)
         readings = stack.readings(features, view.grids(rows, pooled, own))
         local.append(stack.local(features, readings))
-        prompts.append(readings.prompts)
+        told.append(readings)
     stack.train(mode)
-    return torch.cat(local), torch.cat(prompts)
+    return torch.cat(local), Readings(*(torch.cat(each) for each in zip(*told, strict=True)))

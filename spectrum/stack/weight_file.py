@@ -4,23 +4,31 @@ import hashlib
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int8
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+from torch.nn import functional
 
 from spectrum.arguments import require_shape
 from spectrum.encoders.protocol import ModelUnavailableError
 from spectrum.stack.config import StackConfig
-from spectrum.stack.loading import METADATA
+from spectrum.stack.lexicon import Lexicon
 from spectrum.stack.stack import Stack
+from spectrum.stack.weight_names import (
+    LEXICON,
+    LEXICON_BASIS,
+    LEXICON_ROWS,
+    LEXICON_TOLD,
+    METADATA,
+    SCALES,
+)
 
 SMALLEST = 2048
 """Tensors of fewer numbers stay float32: little is gained by storing them smaller."""
-SCALES = ".scales"
 
 
 class TrainedStack(NamedTuple):
@@ -33,20 +41,48 @@ class TrainedStack(NamedTuple):
     """EncoderIdentity.fingerprint of the encoder that it refines."""
     weights_hash: str
     """BLAKE2b-128 of the file."""
+    lexicon: Lexicon | None = None
+    """What words look like, if that was learned."""
+    told: Float[Tensor, "R C"] | None = None
+    """The lexicon's coefficients of the reference texts; None without a lexicon."""
+
+    def reference_questions(self) -> Float[Tensor, "R _"]:
+        """What the reference texts ask stored vectors with: [t; 0], and what their words add."""
+        asked = functional.pad(self.texts, (0, self.stack.config.visual_width))
+        if self.lexicon is None or self.told is None:
+            return asked
+        return asked + self.told @ torch.from_numpy(self.lexicon.basis)
 
 
-def save_stack(path: Path, stack: Stack, texts: Float[Tensor, "R S"], encoder: str) -> None:
-    """Writes a stack whole, or not at all. Raises OSError."""
+def save_stack(
+    path: Path,
+    stack: Stack,
+    texts: Float[Tensor, "R S"],
+    encoder: str,
+    lexicon: Lexicon | None = None,
+    told: Float[Tensor, "R C"] | None = None,
+) -> None:
+    """Writes a stack whole, or not at all; `told` are the lexicon's coefficients of the texts.
+
+    Raises OSError.
+    """
+    tensors = {**stack.state_dict(), "texts": texts}
+    said: dict[str, Any] = {"config": asdict(stack.config), "encoder": encoder}
+    if lexicon is not None and told is not None:
+        tensors[LEXICON_ROWS] = torch.from_numpy(lexicon.rows)
+        tensors[LEXICON_BASIS] = torch.from_numpy(lexicon.basis)
+        tensors[LEXICON_TOLD] = told
+        said[LEXICON] = {"words": lexicon.words, "share": lexicon.share}
     stored: dict[str, Tensor] = {}
-    for name, value in [*stack.state_dict().items(), ("texts", texts)]:
+    for name, value in tensors.items():
         if value.ndim == 2 and value.numel() >= SMALLEST:
             stored[name], stored[name + SCALES] = eight_bits(value)
         else:
             stored[name] = value.contiguous()
     # One key, since the format stores keys in any order and equal weights are to be equal bytes.
-    said = json.dumps({"config": asdict(stack.config), "encoder": encoder}, sort_keys=True)
+    described = json.dumps(said, sort_keys=True)
     unfinished = path.with_name(path.name + ".tmp")
-    unfinished.write_bytes(save(stored, {METADATA: said}))
+    unfinished.write_bytes(save(stored, {METADATA: described}))
     unfinished.replace(path)
 
 
@@ -67,6 +103,11 @@ def load_stack(path: Path) -> TrainedStack:
         }
         texts = state.pop("texts")
         require_shape(texts, "texts", (len(texts), stack.config.semantic_width))
+        lexicon, told = None, None
+        if LEXICON in said:
+            rows, basis = state.pop(LEXICON_ROWS).numpy(), state.pop(LEXICON_BASIS).numpy()
+            lexicon = Lexicon.of(said[LEXICON], rows, basis)
+            told = state.pop(LEXICON_TOLD)
         stack.load_state_dict(state)
         encoder = said["encoder"]
     except OSError as error:
@@ -78,7 +119,7 @@ def load_stack(path: Path) -> TrainedStack:
         raise ModelUnavailableError(
             f"{path}: not a readable stack ({why}); train it again with 'spectrum train'"
         ) from error
-    return TrainedStack(stack.eval(), texts, encoder, hashed)
+    return TrainedStack(stack.eval(), texts, encoder, hashed, lexicon, told)
 
 
 def eight_bits(

@@ -10,6 +10,8 @@ from PIL import Image
 from indexer.images import UnreadableImageError
 from retrieval import ImagePart, Library, LibraryNotFoundError, Query, QueryError, TextPart
 from retrieval.candidates import exact_similarities
+from spectrum.stack.lexicon import Lexicon
+from tests.refiners import MeanRefiner
 from tests.stand_ins import ColourEncoder
 
 Paint = Callable[..., Path]
@@ -33,6 +35,24 @@ def test_words_and_images_and_both(filled: Library, pictures: Path) -> None:
     both = filled.search("red", image=pictures / "green.png").hits
     assert [Path(both[i].path).name for i in (0, -1)] == ["yellow.png", "blue.png"]
     assert len(both[0].parts) == 2
+
+
+def test_a_word_that_the_encoder_does_not_know_finds_what_the_stack_saw_it_said_of(
+    tmp_path: Path, pictures: Path
+) -> None:
+    encoder, refiner = ColourEncoder(), MeanRefiner(neighbours=1)
+    with Library.open(tmp_path / "a", encoder=encoder, refiner=refiner) as library:
+        library.index(pictures)
+        before, others = names(library, "zaffre"), names(library, "yellow")
+        found = library.search("green", top=1).hits[0]
+        green = library.catalogue.vectors(np.array([found.image_id]), library.space)
+    assert before[0] != "green.png"
+    refiner.lexicon = Lexicon(("zaffre",), np.ones((1, 1), dtype=np.float32), green, 4.0)
+    with Library.open(tmp_path / "a", encoder=encoder, refiner=refiner) as library:
+        assert names(library, "zaffre")[0] == "green.png"
+        assert names(library, "yellow") == others
+        by_image = library.search(image=pictures / "blue.png").hits
+        assert Path(by_image[0].path).name == "blue.png"
 
 
 def test_less_of_something(filled: Library) -> None:

@@ -1,11 +1,12 @@
-"""Image parts of a query among what they find in refined vectors."""
+"""Queries among refined vectors: what words look like, and images among what they find."""
 
 import numpy as np
 
 from retrieval.query import ImagePart, Query, TextPart
-from retrieval.ranking.neighbourhood import among, neighbourhood_parts
+from retrieval.ranking.neighbourhood import among, asked_parts, neighbourhood_parts
 from retrieval.ranking.protocol import Found
 from retrieval.ranking.query_expansion import expanded_queries
+from spectrum.stack.lexicon import Lexicon
 
 ROWS = np.array([[1, 0, 0, 1, -0.3], [0, 1, 1, 0, -0.1]], dtype=np.float32)
 """[F; -h]: blocks of two numbers, and a hubness."""
@@ -27,6 +28,17 @@ def test_an_image_is_expanded_and_words_stay_as_they_are() -> None:
     np.testing.assert_allclose(moved[1, :-1], wanted[0], atol=1e-6)
     assert float(np.abs(moved[1] - parts[1]).max()) > 0.01
     assert parts[1, 0] == np.float32(0.3), "the parts that were given were changed"
+
+
+def test_words_ask_with_what_they_look_like_and_images_do_not() -> None:
+    query = Query(parts=(TextPart(text="a red dog"), ImagePart(image="a.jpg")))
+    parts = np.array([[0.6, 0.8, 0, 0], [0.3, 0, 0.6, 0.1]], dtype=np.float32)
+    direction = np.array([[0, 0, 0.6, 0.8]], dtype=np.float32)
+    lexicon = Lexicon(("a", "dog", "red"), np.ones((3, 1), dtype=np.float32), direction, 0.5)
+    asked = asked_parts(query, parts, lexicon)
+    np.testing.assert_allclose(asked[0], [0.6, 0.8, 0.3, 0.4, 1], atol=1e-6)
+    np.testing.assert_array_equal(asked[1], [*parts[1], 0])
+    np.testing.assert_array_equal(asked_parts(query, parts, None)[0], [*parts[0], 1])
 
 
 def test_an_empty_library_leaves_the_query_as_it_is() -> None:

@@ -18,6 +18,7 @@ from retrieval.profiling import (
 )
 from spectrum.encoders.protocol import EncodedImages
 from spectrum.stack import MODULES, ImageEvidence, Refined, Refiner, StackIdentity
+from spectrum.stack.lexicon import Lexicon
 from spectrum.stack.refiner import StackRefiner
 from spectrum.stack.selection import Profile, module_subsets
 from tests.refiners import StillRefiner
@@ -33,7 +34,7 @@ def queries(images: EncodedImages, noise: float = 0.6, per_image: int = 2) -> Ca
     apart = noise * unit(len(owners), SEMANTIC, seed=31).numpy()
     vectors = images.semantic[owners] + apart
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return CaptionQueries(vectors=(vectors / lengths).astype(np.float32), owners=owners)
+    return CaptionQueries(vectors=(vectors / lengths).astype(np.float32), owners=owners, texts=())
 
 
 @pytest.fixture(scope="module")
@@ -141,11 +142,26 @@ def test_hubness_is_taken_off() -> None:
     """The first image is nearer to the text, and nearer to all texts."""
     rows = np.array([[1.0, 0, 0, -0.5], [0.8, 0.6, 0, 0.0]], dtype=np.float32)
     asked = CaptionQueries(
-        vectors=np.array([[1.0, 0]], dtype=np.float32), owners=np.array([1], dtype=np.int64)
+        vectors=np.array([[1.0, 0]], dtype=np.float32),
+        owners=np.array([1], dtype=np.int64),
+        texts=("a dog",),
     )
-    assert ranked_captions(rows, asked).values("mrr").tolist() == [1]
+    assert ranked_captions(rows, asked, None).values("mrr").tolist() == [1]
     rows[0, -1] = 0
-    assert ranked_captions(rows, asked).values("mrr").tolist() == [0.5]
+    assert ranked_captions(rows, asked, None).values("mrr").tolist() == [0.5]
+
+
+def test_captions_ask_by_their_words_too() -> None:
+    rows = np.array([[1.0, 0, 0, 0], [0.8, 0.6, 1.0, 0]], dtype=np.float32)
+    asked = CaptionQueries(
+        vectors=np.array([[1.0, 0]], dtype=np.float32),
+        owners=np.array([1], dtype=np.int64),
+        texts=("a dog",),
+    )
+    direction = np.array([[0, 0, 1.0]], dtype=np.float32)
+    lexicon = Lexicon(("dog",), np.ones((1, 1), dtype=np.float32), direction, 1.0)
+    assert ranked_captions(rows, asked, None).values("mrr").tolist() == [0.5]
+    assert ranked_captions(rows, asked, lexicon).values("mrr").tolist() == [1]
 
 
 def test_few_images_are_padded_with_members_that_are_not_real() -> None:

@@ -68,6 +68,7 @@ class Course:
         return CaptionedImages(
             views=self.images.views(hashes),
             captions=vectors.reshape(len(even), len(even[0]), -1),
+            texts=tuple(map(tuple, even)),
         )
 
     def said(self, texts: Sequence[str]) -> Float32[np.ndarray, "M S"]:

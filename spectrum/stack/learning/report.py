@@ -24,6 +24,8 @@ READINGS = {
     "descriptions": "the description that PRISM reads",
 }
 """What is measured alone; CASTLE has no vector of its own before the neighbours are there."""
+PARTS = {"nexus": "NEXUS", "oracle": "ORACLE", "harmony": "HARMONY", "prompts": "PRISM"}
+"""Parts that have each their own best epoch, until the integrated vector is trained."""
 STAGES = {
     1: "1: alone",
     2: "2: together",
@@ -88,7 +90,6 @@ def report_page(report: dict[str, Any]) -> str:
     """The report as one HTML page that loads nothing from elsewhere."""
     counts, held, epochs = report["images"], report["held_out"], report["epochs"]
     said = html.escape
-    kept = ", ".join(f"{epoch} of stage {stage}" for stage, epoch in report["kept"].items())
     seconds = sum(epoch["seconds"] for epoch in epochs)
     return PAGE.format(
         encoder=said(report["encoder"]["name"]),
@@ -101,7 +102,7 @@ def report_page(report: dict[str, Any]) -> str:
         " are better than of new ones, and so is every line.",
         figures=_figures(held["rows"]),
         weights=_weights(held["layer_weights"]),
-        training=f"Losses of the validation images, less is better. Kept: epoch {kept or 'none'}."
+        training=f"Losses of the validation images, less is better. {_kept(report['kept'])}"
         f" {seconds:.0f} seconds of training.",
         charts=_charts(epochs),
         failures=_failures(report.get("unreadable", [])),
@@ -126,6 +127,21 @@ def _weights(weights: dict[str, dict[str, float]]) -> str:
         cells = "".join(f"<td>{100 * weights[task][layer]:.0f}</td>" for layer in layers)
         made.append(f"<tr><td>{said}</td>{cells}</tr>")
     return "".join(made)
+
+
+def _kept(kept: dict[str, dict[str, int]]) -> str:
+    """Which epoch each part was left with; 0 is as the stage found it."""
+    stages = []
+    for stage, parts in kept.items():
+        each = (
+            f"{PARTS[part]} {epoch}" if part in PARTS else str(epoch)
+            for part, epoch in parts.items()
+        )
+        stages.append(f"{', '.join(each)} of stage {stage}")
+    return (
+        "Each part is left as it was after its own best epoch, 0 being as the stage found it:"
+        f" {'; '.join(stages) or 'none'}."
+    )
 
 
 def _charts(epochs: list[dict[str, Any]]) -> str:

@@ -7,21 +7,25 @@ on images that nothing was fitted to. A killed run goes on from what it had kept
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float32
 
 from spectrum.encoders import EncoderIdentity
+from spectrum.stack.best_epochs import Epoch, kept_epochs
 from spectrum.stack.config import StackConfig
 from spectrum.stack.learning.captions import Parts, parts_of, reference_texts
 from spectrum.stack.learning.course import Course
 from spectrum.stack.learning.figures import measured
+from spectrum.stack.lexicon import Lexicon
+from spectrum.stack.lexicon_training import LexiconTraining, best_share, learned_lexicon
 from spectrum.stack.material import CaptionedImages
 from spectrum.stack.stack import Stack
-from spectrum.stack.training import Epoch, StackTrainer, StackTraining
+from spectrum.stack.training import StackTrainer, StackTraining
 from spectrum.stack.weight_file import load_stack, save_stack
 
 LARGEST_VISUAL_WEIGHT = 0.99
@@ -35,6 +39,8 @@ class LearnedStack(NamedTuple):
 
     stack: Stack
     epochs: list[Epoch]
+    lexicon: Lexicon | None
+    """What words look like; None where the material has no texts, or they do not help."""
 
 
 def learned(course: Course, captions: Mapping[str, Sequence[str]], target: Path) -> dict[str, Any]:
@@ -53,9 +59,9 @@ def learned(course: Course, captions: Mapping[str, Sequence[str]], target: Path)
         checkpoint=course.checkpoint(parts.learned, captions),
         watch=_watch(course),
     )
-    texts = course.said(reference_texts(captions, parts.learned, course.training.seed))
-    fingerprint = course.encoder.identity.fingerprint
-    save_stack(target, made.stack, torch.from_numpy(texts), fingerprint)
+    chosen = reference_texts(captions, parts.learned, course.training.seed)
+    texts = course.said(chosen)
+    write_stack(target, made, chosen, texts, course.encoder.identity)
     report = _facts(course, parts, material, made, len(texts))
     return report | _measured(course, parts.held_out, captions, target)
 
@@ -79,7 +85,41 @@ def learned_stack(
     remembered = min(count - count // training.validation, MOST_REMEMBERED)
     stack = Stack(stack_config(material, encoder, visual_weight, remembered))
     trainer = StackTrainer(stack, material, training)
-    return LearnedStack(stack, trainer.run(checkpoint, watch))
+    epochs = trainer.run(checkpoint, watch)
+    return LearnedStack(stack, epochs, _lexicon(trainer))
+
+
+def _lexicon(trainer: StackTrainer) -> Lexicon | None:
+    """Learned from what the stack was, with the share that held-out images like best."""
+    material, rows = trainer.material, trainer.learned.tolist()
+    if not material.texts:
+        return None
+    lexicon = learned_lexicon(
+        [view.features[rows] for view in material.views],
+        [material.texts[row] for row in rows],
+        LexiconTraining(seed=trainer.training.seed),
+    )
+    if lexicon is None:
+        return None
+    held = trainer.held.tolist()
+    images, said = trainer.held_out().numpy(), [material.texts[row] for row in held]
+    share = best_share(lexicon, images, said, material.captions[held])
+    return replace(lexicon, share=share) if share else None
+
+
+def write_stack(
+    target: Path,
+    made: LearnedStack,
+    references: Sequence[str],
+    vectors: Float32[np.ndarray, "R S"],
+    encoder: EncoderIdentity,
+) -> None:
+    """Writes what was learned, with the texts that hubness is measured against. Raises OSError."""
+    told = None
+    if made.lexicon is not None:
+        told = torch.from_numpy(made.lexicon.coefficients(references))
+    texts = torch.from_numpy(vectors)
+    save_stack(target, made.stack, texts, encoder.fingerprint, made.lexicon, told)
 
 
 def stack_config(
@@ -100,17 +140,6 @@ def stack_config(
         visual_weight=min(visual_weight, LARGEST_VISUAL_WEIGHT) if has_visual else 0.0,
         remembered=remembered if has_visual else 0,
     )
-
-
-def kept_epochs(epochs: Sequence[Epoch]) -> dict[int, int]:
-    """The epoch that each stage ended with: the one of least loss, as `StackTrainer` has it."""
-    best: dict[int, tuple[float, int]] = {}
-    for said in epochs:
-        alone = sum(said.validation_losses.values())
-        measure = said.validation_loss if said.stage == 3 else alone
-        if said.stage and (said.stage not in best or measure < best[said.stage][0]):
-            best[said.stage] = measure, said.epoch
-    return {stage: epoch for stage, (_, epoch) in best.items()}
 
 
 def _watch(course: Course) -> Callable[[Epoch], None]:
@@ -170,7 +199,7 @@ def _facts(
         "settings": asdict(training),
         "config": asdict(made.stack.config),
         "epochs": [_said(epoch) for epoch in made.epochs],
-        "kept": {str(stage): epoch for stage, epoch in kept_epochs(made.epochs).items()},
+        "kept": {str(stage): parts for stage, parts in kept_epochs(made.epochs).items()},
     }
 
 

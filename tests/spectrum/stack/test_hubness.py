@@ -35,6 +35,6 @@ def test_without_texts_and_without_images_there_is_none() -> None:
     assert hubness(unit(0, 7, seed=1), unit(3, 7, seed=2), 5).shape == (0,)
 
 
-@pytest.mark.parametrize(("texts", "wanted"), [(30_000, 64), (0, 1), (100, 1), (3_000, 6)])
+@pytest.mark.parametrize(("texts", "wanted"), [(10_000, 64), (0, 1), (100, 1), (2_400, 15)])
 def test_how_many_texts_count_goes_with_the_bank(texts: int, wanted: int) -> None:
     assert nearest_count(texts) == wanted

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spectrum.stack.best_epochs import Epoch, kept_epochs
 from spectrum.stack.learning.captions import (
     MOST_REFERENCE_TEXTS,
     TooFewImagesError,
@@ -18,8 +19,8 @@ from spectrum.stack.learning.captions import (
     reference_texts,
 )
 from spectrum.stack.learning.figures import ranks, values
-from spectrum.stack.learning.story import kept_epochs, learned, learned_stack, stack_config
-from spectrum.stack.training import Epoch, StackTraining
+from spectrum.stack.learning.story import learned, learned_stack, stack_config
+from spectrum.stack.training import StackTraining
 from spectrum.stack.weight_file import load_stack
 from tests.spectrum.stack.painted_captions import course_of, taught
 
@@ -99,13 +100,28 @@ def test_figures_of_a_table_that_a_pencil_checks() -> None:
     }
 
 
-def epoch(stage: int, number: int, loss: float, alone: float) -> Epoch:
-    return Epoch(stage, number, 0.0, loss, {"nexus": alone, "oracle": 1.0}, 0.0)
+def epoch(stage: int, number: int, integrated: float, **alone: float) -> Epoch:
+    losses = {"nexus": 1.0, "oracle": 1.0, "harmony": 1.0, "prompts": 1.0} | alone
+    return Epoch(stage, number, 0.0, integrated, losses, 0.0)
 
 
-def test_the_kept_epoch_is_that_of_the_stage_s_own_measure() -> None:
-    said = [epoch(0, 0, 0.0, 0.0), epoch(1, 1, 1, 5), epoch(1, 2, 2, 4), epoch(3, 1, 4, 9)]
-    assert kept_epochs([*said, epoch(3, 2, 3, 10), epoch(3, 3, 3, 8)]) == {1: 2, 3: 2}
+def test_each_part_has_a_kept_epoch_of_its_own_until_all_are_one() -> None:
+    said = [
+        epoch(0, 0, 9.0, nexus=5.0, oracle=5.0, harmony=5.0, prompts=5.0),
+        epoch(1, 1, 1.0, nexus=4.0, oracle=6.0, harmony=4.0, prompts=5.0),
+        epoch(1, 2, 2.0, nexus=3.0, oracle=7.0, harmony=4.0, prompts=5.0),
+        epoch(1, 3, 3.0, nexus=9.0, oracle=9.0, harmony=9.0, prompts=4.0),
+        # Stage 2 is measured against the epoch before it.
+        epoch(2, 1, 3.0, nexus=8.0, oracle=9.0, harmony=9.0, prompts=5.0),
+        epoch(3, 1, 4.0),
+        epoch(3, 2, 2.0),
+        epoch(3, 3, 2.0),
+    ]
+    assert kept_epochs(said) == {
+        1: {"nexus": 2, "oracle": 0, "harmony": 1, "prompts": 3},
+        2: {"nexus": 1, "oracle": 0, "harmony": 0, "prompts": 0},
+        3: {"integrated": 2},
+    }
     assert kept_epochs(said[:1]) == {}
 
 
@@ -147,7 +163,10 @@ def test_the_story_from_pictures_to_a_file(tmp_path: Path) -> None:
         (0, 0), (1, 1), (2, 1), (3, 1),
     ]  # fmt: skip
     assert report["epochs"][0]["training_loss"] is None
-    assert report["kept"] == {"1": 1, "2": 1, "3": 1}
+    told = kept_epochs([Epoch(**said) for said in report["epochs"]])
+    assert report["kept"] == {str(stage): parts for stage, parts in told.items()}
+    assert set(report["kept"]["1"]) == {"nexus", "oracle", "harmony", "prompts"}
+    assert set(report["kept"]["3"]) == {"integrated"}
     trained = load_stack(target)
     assert trained.encoder == course.encoder.identity.fingerprint
     assert trained.weights_hash == report["stack"]["weights_hash"]

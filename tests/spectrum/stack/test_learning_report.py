@@ -44,7 +44,10 @@ def report() -> dict[str, Any]:
         "images": {"training": 5400, "validation": 600, "held_out": 667, "views": 2},
         "captions": {"per_image": 5, "reference": 4096},
         "epochs": [epoch(0, 0, None), epoch(1, 1, 3.0), epoch(1, 2, 2.5), epoch(3, 1, 2.0)],
-        "kept": {"1": 2, "3": 1},
+        "kept": {
+            "1": {"nexus": 2, "oracle": 0, "harmony": 1, "prompts": 2},
+            "3": {"integrated": 1},
+        },
         "held_out": {
             "images": 667,
             "captions": 3335,
@@ -62,7 +65,7 @@ def test_the_page_says_what_the_report_holds(report: dict[str, Any]) -> None:
         "5,400 images to learn from, 600 to decide when a stage ends, 667 held out; 5 captions",
         "3,335 captions among 667 images",
         "12.3 (10.0 to 15.0)",
-        "Kept: epoch 2 of stage 1, 1 of stage 3. 40 seconds",
+        "as the stage found it: NEXUS 2, ORACLE 0, HARMONY 1, PRISM 2 of stage 1; 1 of stage 3. 40",
         "pictures/<odd>.png: not an image",
         "MIT & more",
         "vectors of 4,096 captions",

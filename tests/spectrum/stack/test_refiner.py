@@ -179,3 +179,10 @@ def test_a_neighbour_that_is_not_real_has_no_influence() -> None:
     made = StackRefiner(trained()).explain(local[0], prompts[0], mask[0]).influences
     assert made[1] == 0
     assert made[[0, 2]].min() > 0
+
+
+def test_without_castle_no_neighbour_has_an_influence() -> None:
+    _, moved = explained(StackRefiner(trained(), ("prism", "harmony")))
+    assert moved.tolist() == [0.0] * NEIGHBOURS
+    _, moved = explained(StackRefiner(trained(), ("castle",)))
+    assert moved.min() > 0

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from spectrum.stack.best_epochs import PARTS, Epoch, kept_epochs
 from spectrum.stack.material import CaptionedImages
 from spectrum.stack.stack import Stack
-from spectrum.stack.training import Epoch, StackTrainer, StackTraining, read
+from spectrum.stack.training import StackTrainer, StackTraining, read
 from tests.spectrum.stack.stacks import captioned, fresh_stack, small_config
 
 BRIEF = StackTraining(
@@ -143,6 +144,28 @@ def test_a_stage_that_gains_nothing_ends_early_and_changes_nothing() -> None:
     assert same_weights(trainer.stack, start.stack)
 
 
+def test_each_part_is_left_with_the_epoch_that_is_told() -> None:
+    training = dataclasses.replace(
+        BRIEF, alone=6, together=0, integrated=0, learning_rate=0.03, batch=15
+    )
+    trainer = StackTrainer(fresh_stack(), captioned(60), training)
+    trainer.start()
+    states = [{name: value.clone() for name, value in weights(trainer.stack).items()}]
+
+    def watch(epoch: Epoch) -> None:
+        states.append({name: value.clone() for name, value in weights(trainer.stack).items()})
+
+    trainer = StackTrainer(fresh_stack(), captioned(60), training)
+    trainer.run(None, watch)
+    kept = kept_epochs(trainer.history)[1]
+    assert set(kept) == set(PARTS)
+    assert len(set(kept.values())) > 1  # else one epoch for all would do
+    for part, epoch in kept.items():
+        for name, value in weights(trainer.stack).items():
+            if name.startswith(PARTS[part]):
+                assert torch.equal(value, states[epoch][name]), (part, epoch, name)
+
+
 def test_an_encoder_without_a_visual_block_is_trained() -> None:
     training = dataclasses.replace(BRIEF, alone=1, together=1, integrated=1)
     stack = fresh_stack(small_config(visual=0))
@@ -187,11 +210,28 @@ def test_a_memory_holds_the_first_images_or_is_refused() -> None:
 def test_reading_leaves_the_mode_as_it_was() -> None:
     view, stack = captioned(12).views[0], fresh_stack()
     for training in (True, False):
-        local, prompts = read(stack.train(training), view)
+        local, readings = read(stack.train(training), view)
         assert stack.training is training
         assert local.shape == (12, 12)
-        assert prompts.shape == (12, 7)
-        assert bool(prompts.isfinite().all())
+        assert {each.shape for each in readings} == {(12, 7)}
+        assert all(bool(each.isfinite().all()) for each in readings)
+
+
+def test_images_are_read_once_for_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = StackTrainer(fresh_stack(), captioned(60), BRIEF)
+    trainer.start()
+    seen: list[int] = []
+    read_before = trainer.stack.readings
+
+    def counted(features: torch.Tensor, *given: object) -> object:
+        seen.append(len(features))
+        return read_before(features, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(trainer.stack, "readings", counted)
+    said = trainer.note(1, 1, 0.0, 0.0)
+    assert sum(seen) == 60
+    monkeypatch.undo()
+    assert said.validation_losses == pytest.approx(trainer.history[0].validation_losses, rel=1e-6)
 
 
 def test_what_cannot_be_trained_on_is_refused() -> None:

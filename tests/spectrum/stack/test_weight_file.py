@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -11,8 +12,10 @@ from torch.nn import functional
 
 from spectrum.encoders.protocol import ModelUnavailableError
 from spectrum.stack.config import StackConfig
+from spectrum.stack.lexicon import Lexicon, load_lexicon, text_questions
 from spectrum.stack.stack import Stack
-from spectrum.stack.weight_file import SCALES, eight_bits, load_stack, save_stack
+from spectrum.stack.weight_file import eight_bits, load_stack, save_stack
+from spectrum.stack.weight_names import SCALES
 from tests.spectrum.stack.stacks import (
     all_real,
     grids,
@@ -31,6 +34,48 @@ def file(tmp_path: Path) -> Path:
     given = trained()
     save_stack(tmp_path / "stack.safetensors", given.stack, given.texts, given.encoder)
     return tmp_path / "stack.safetensors"
+
+
+def lexicon(words: int = 40, rank: int = 64) -> Lexicon:
+    width = small_config().width
+    rows, basis = normal(words, rank, seed=3).numpy(), normal(rank, width, seed=4).numpy()
+    return Lexicon(tuple(f"w{i}" for i in range(words)), rows, basis, 0.3)
+
+
+def test_a_lexicon_comes_back_with_and_without_torch(tmp_path: Path) -> None:
+    given, known = trained(), lexicon()
+    said = [f"w{i} w{i + 1} and more" for i in range(17)]
+    told = torch.from_numpy(known.coefficients(said))
+    path = tmp_path / "stack"
+    save_stack(path, given.stack, given.texts, given.encoder, known, told)
+    held, alone = load_stack(path), load_lexicon(path)
+    assert held.lexicon
+    assert alone
+    assert alone.words == held.lexicon.words == known.words
+    assert alone.share == 0.3
+    np.testing.assert_array_equal(alone.readings(said), held.lexicon.readings(said))
+    np.testing.assert_allclose(alone.readings(said), known.readings(said), atol=0.02)
+    asked = text_questions(known, said, given.texts.numpy(), small_config().width)
+    np.testing.assert_allclose(held.reference_questions().numpy(), asked, atol=0.02)
+
+
+def test_a_stack_without_a_lexicon(file: Path) -> None:
+    assert load_lexicon(file) is None
+    held = load_stack(file)
+    asked = held.reference_questions()
+    width = held.stack.config.semantic_width
+    torch.testing.assert_close(asked[:, :width], held.texts)
+    assert not asked[:, width:].any()
+
+
+def test_a_lexicon_of_more_words_than_rows_is_damaged(tmp_path: Path) -> None:
+    given, known = trained(), lexicon()
+    short = Lexicon(known.words, known.rows[1:], known.basis, known.share)
+    told = torch.zeros(len(given.texts), 64)
+    save_stack(tmp_path / "stack", given.stack, given.texts, given.encoder, short, told)
+    for load in (load_stack, load_lexicon):
+        with pytest.raises(ModelUnavailableError, match="a lexicon of 40 words has 39 rows"):
+            load(tmp_path / "stack")
 
 
 def test_eight_bits_are_within_half_a_step() -> None:

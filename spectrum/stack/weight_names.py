@@ -1,0 +1,15 @@
+"""What is called what in a stack's file; for those who read a part of it without torch."""
+
+METADATA = "spectrum"
+"""The key under which a file says what it is, as JSON."""
+
+SCALES = ".scales"
+"""Ending of the name of what a tensor of whole numbers is multiplied with, row by row."""
+
+LEXICON = "lexicon"
+"""The key of that JSON under which a lexicon's words and share stand, where there is one."""
+
+LEXICON_ROWS, LEXICON_BASIS = "lexicon.rows", "lexicon.basis"
+
+LEXICON_TOLD = "lexicon.told"
+"""The lexicon's coefficients of the reference texts."""
