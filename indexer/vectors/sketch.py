@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32
+from threadpoolctl import threadpool_limits
 
 LEAST_ROWS = 4_096
 """Smaller banks are searched as they are."""
@@ -75,7 +76,9 @@ def _principal_directions(bank: Float32[np.ndarray, "N D"]) -> Float32[np.ndarra
     for start in range(0, len(sample), ROWS_AT_ONCE):
         some = sample[start : start + ROWS_AT_ONCE]
         moments += some.T @ some
-    lengths, directions = np.linalg.eigh(moments)
+    # More threads only wait for one another, a hundred times as long where others are at work.
+    with threadpool_limits(1, user_api="blas"):
+        lengths, directions = np.linalg.eigh(moments)
     held = np.cumsum(np.maximum(lengths[::-1], 0.0))
     needed = int(np.searchsorted(held, (1 - LEFT) * held[-1])) + 1
     chosen: Float32[np.ndarray, "D R"] = directions[:, ::-1][:, :needed].astype(np.float32)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float32
+from threadpoolctl import threadpool_limits
 
 from retrieval.rejection.calibration import CalibrationError, require_enough, require_rate
 from retrieval.rejection.gate import Gate, Head, Provenance
@@ -62,13 +63,16 @@ def calibrate(library: "Library", options: CalibrationOptions, say: "Say" = lamb
     source = caption_source(library, options.captions, options.split, say)
     known = known_texts(library, source, ids, say) if source else None
     vectors = library.catalogue.vectors(ids, space)
-    say(f"calibrating images: {len(ids):,} pictures")
-    heads = {"image": _image_head(library, vectors, options)}
-    if known is None:
-        say(WORDS_UNJUDGED)
-    else:
-        say(f"calibrating words: {len(known.texts):,} captions")
-        heads["text"] = _text_head(library, vectors, known, options)
+    # Of matrices as small as these, BLAS's threads do nothing but wait for one another: on a busy
+    # machine that made eigenvalues take a hundred times as long.
+    with threadpool_limits(1, user_api="blas"):
+        say(f"calibrating images: {len(ids):,} pictures")
+        heads = {"image": _image_head(library, vectors, options)}
+        if known is None:
+            say(WORDS_UNJUDGED)
+        else:
+            say(f"calibrating words: {len(known.texts):,} captions")
+            heads["text"] = _text_head(library, vectors, known, options)
     provenance = _provenance(known, source, space.fingerprint, len(ids), options.seed)
     gate = Gate(heads=heads, provenance=provenance, image_ids=ids)
     save(gate, library.folder)
