@@ -1,6 +1,6 @@
 """How well captions find images that were never learned from, before refinement and after."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 from spectrum.encoders import EncodedImages
 from spectrum.stack.config import LAYERS, TASKS
 from spectrum.stack.hubness import hubness, nearest_count
+from spectrum.stack.lexicon import text_questions
 from spectrum.stack.material import View
 from spectrum.stack.neighbourhoods import gathered, member_mask, nearest
 from spectrum.stack.protocol import Refined
@@ -53,10 +54,13 @@ def measured(
     trained: TrainedStack,
     view: View,
     texts: Float32[np.ndarray, "M S"],
+    said: Sequence[str],
     owners: Int[np.ndarray, " M"],
     advance: Callable[[int], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Figures of images as a library of their own; row `owners[m]` is the image of caption m.
+
+    `texts` are the captions' vectors, `said` the captions.
 
     Three ways in the same run: the encoder's own vectors, those less their hubness, and refined
     ones. Every image needs a caption. `advance` is told of images that are done.
@@ -65,10 +69,11 @@ def measured(
     refined, weights = _refined(trained, view, advance)
     raw = view.features[:, :width]
     hubs = hubness(torch.from_numpy(raw), trained.texts, nearest_count(len(trained.texts)))
+    asked = text_questions(trained.lexicon, said, texts, refined.vectors.shape[1])
     similarities = {
         "encoder": texts @ raw.T,
         "hubness": texts @ raw.T - hubs.numpy(),
-        "spectrum": texts @ refined.vectors[:, :width].T - refined.hubness,
+        "spectrum": asked @ refined.vectors.T - refined.hubness,
     }
     found = {
         name: values(ranks(made, owners), owners, len(view)) for name, made in similarities.items()

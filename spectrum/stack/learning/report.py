@@ -67,7 +67,7 @@ text {{ fill: currentColor; font-size: 12px; }}
 {failures}
 <h2>Terms</h2>
 <p>The encoder's: {licence}. Whoever gave you the images and captions may have terms of their
-own. Neither is in the file, but vectors of {reference} captions are.</p>
+own. Neither is in the file, but vectors of {reference} captions and of {words} single words are.</p>
 <details><summary>All figures and settings</summary><pre>{json}</pre></details>
 </html>
 """
@@ -108,6 +108,7 @@ def report_page(report: dict[str, Any]) -> str:
         failures=_failures(report.get("unreadable", [])),
         licence=said(report["encoder"]["licence"]),
         reference=f"{report['captions']['reference']:,}",
+        words=f"{report['lexicon']['words']:,}",
         json=said(json.dumps(report, indent=2)),
     )
 

@@ -170,7 +170,7 @@ def _measured(
     view = course.images.views(hashes)[0]
     return {
         "stack": {"bytes": target.stat().st_size, "weights_hash": trained.weights_hash},
-        "held_out": measured(trained, view, texts, owners, course.progress.advance),
+        "held_out": measured(trained, view, texts, said, owners, course.progress.advance),
     }
 
 
@@ -196,6 +196,10 @@ def _facts(
             "views": len(material.views),
         },
         "captions": {"per_image": material.captions.shape[1], "reference": n_texts},
+        "lexicon": {
+            "words": 0 if made.lexicon is None else len(made.lexicon.words),
+            "share": 0.0 if made.lexicon is None else made.lexicon.share,
+        },
         "settings": asdict(training),
         "config": asdict(made.stack.config),
         "epochs": [_said(epoch) for epoch in made.epochs],

@@ -42,6 +42,7 @@ def report() -> dict[str, Any]:
     return {
         "encoder": {"name": "hf:./<mine>", "licence": "MIT & more"},
         "images": {"training": 5400, "validation": 600, "held_out": 667, "views": 2},
+        "lexicon": {"words": 1234, "share": 0.4},
         "captions": {"per_image": 5, "reference": 4096},
         "epochs": [epoch(0, 0, None), epoch(1, 1, 3.0), epoch(1, 2, 2.5), epoch(3, 1, 2.0)],
         "kept": {
