@@ -44,7 +44,7 @@ class StackRefiner:
         self._trained = trained
         self._stack = trained.stack.eval()
         self._modules = tuple(name for name in MODULES if name in modules)
-        self._asked = trained.reference_questions()
+        self._asked = trained.narrow_questions()
         self._nearest = nearest_count(len(trained.texts))
         self._scales: Float32[np.ndarray, " D"] = self._stack.block_scales.numpy()
 
@@ -107,7 +107,7 @@ class StackRefiner:
                 _tensor(local[rows]), _tensor(prompts[rows]), mask, self._modules
             )
             vectors.append(made)
-            hubs.append(hubness(made, self._asked, self._nearest))
+            hubs.append(hubness(self._trained.narrowed(made), self._asked, self._nearest))
         told = torch.cat(hubs).numpy() if hubs else np.empty(0, dtype=np.float32)
         return Refined(_rows(vectors, local.shape[2]), told)
 

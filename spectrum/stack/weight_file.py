@@ -53,6 +53,20 @@ class TrainedStack(NamedTuple):
             return asked
         return asked + self.told @ torch.from_numpy(self.lexicon.basis)
 
+    def narrow_questions(self) -> Float[Tensor, "R _"]:
+        """[t; what the lexicon tells]: the same products with `narrowed` vectors, in half the work.
+
+        ([t; 0] + c B) . F = [t; c] . [s; B F], c the lexicon's coefficients and B its basis.
+        """
+        return self.texts if self.told is None else torch.cat([self.texts, self.told], dim=1)
+
+    def narrowed(self, vectors: Float[Tensor, "B D"]) -> Float[Tensor, "B _"]:
+        """[s; B F] of stored vectors F."""
+        semantic = vectors[:, : self.stack.config.semantic_width]
+        if self.lexicon is None or self.told is None:
+            return semantic
+        return torch.cat([semantic, vectors @ torch.from_numpy(self.lexicon.basis).mT], dim=1)
+
 
 def save_stack(
     path: Path,

@@ -67,7 +67,8 @@ text {{ fill: currentColor; font-size: 12px; }}
 {failures}
 <h2>Terms</h2>
 <p>The encoder's: {licence}. Whoever gave you the images and captions may have terms of their
-own. Neither is in the file, but vectors of {reference} captions and of {words} single words are.</p>
+own. Neither is in the file, but vectors of {reference} captions and of {words} single words
+are.</p>
 <details><summary>All figures and settings</summary><pre>{json}</pre></details>
 </html>
 """

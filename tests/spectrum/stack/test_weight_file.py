@@ -57,6 +57,10 @@ def test_a_lexicon_comes_back_with_and_without_torch(tmp_path: Path) -> None:
     np.testing.assert_allclose(alone.readings(said), known.readings(said), atol=0.02)
     asked = text_questions(known, said, given.texts.numpy(), small_config().width)
     np.testing.assert_allclose(held.reference_questions().numpy(), asked, atol=0.02)
+    seen = vectors(7)
+    torch.testing.assert_close(
+        held.narrowed(seen) @ held.narrow_questions().mT, seen @ held.reference_questions().mT
+    )
 
 
 def test_a_stack_without_a_lexicon(file: Path) -> None:
