@@ -179,9 +179,11 @@ class Searcher:
         """The parts as the vectors that they are compared with were made."""
         if self._ranking is not None:
             return ranked_parts(self._ranking, _kinds(query), parts, view.found)
+        # Reading a stack's file takes longer than a search, and only words need it.
+        lexicon = self._lexicon_of(view.bank) if "text" in _kinds(query) else None
         return neighbourhood_parts(
             query,
-            asked_parts(query, parts, self._lexicon_of(view.bank)),
+            asked_parts(query, parts, lexicon),
             view.found,
             semantic=self._space.identity.semantic_dimension,
         )

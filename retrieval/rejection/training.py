@@ -3,8 +3,7 @@
 Nothing here is imported by a search.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from retrieval.rejection.company import LONGEST, CompanyNetwork, Layer
+from spectrum.one_thread import one_thread
 
 HIDDEN, PRODUCT = 128, 32
 COMPANY_BATCH = 256
@@ -33,18 +33,6 @@ class Examples(NamedTuple):
     that only this image's captions hold has to look as unheard of as it would be without them."""
     places: list[list[int]]
     """Of the words that were swapped in."""
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch on one thread: matrices as small as these gain nothing from more, and threads that wait
-    for one another take the processor from what runs beside."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class CompanyModule(nn.Module):

@@ -21,8 +21,8 @@ class LexiconTraining:
     """Captions that a word has to occur in; rarer ones are left unknown."""
     rank: int = 96
     """R, width of a word's row."""
-    epochs: int = 20
-    """Of two passes over the images each."""
+    epochs: int = 40
+    """Passes over the images."""
     batch: int = 1_000
     """Images that are told from one another at once; fewer where there are fewer."""
     learning_rate: float = 3e-3
@@ -38,8 +38,6 @@ class LexiconTraining:
 
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 """Of words beside the sentence."""
-PASSES = 2
-"""Over the images in an epoch."""
 CAPTIONS_AT_ONCE = 2
 """Of each image of a batch."""
 START_LOG_SCALE = 3.0
@@ -158,12 +156,12 @@ def _fit(
         ],
         lr=training.learning_rate,
     )
-    steps = training.epochs * PASSES * (images // batch)
+    steps = training.epochs * (images // batch)
     # The schedule divides by the steps after its first part.
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, training.learning_rate, total_steps=max(steps, 6)
     )
-    for _ in range(training.epochs * PASSES):
+    for _ in range(training.epochs):
         for rows in torch.split(torch.randperm(images)[: images // batch * batch], batch):
             shown = views[int(torch.randint(len(views), ()))][rows]
             picked = torch.randint(captions, (CAPTIONS_AT_ONCE, batch))

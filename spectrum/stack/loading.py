@@ -1,6 +1,5 @@
 """Which stack refines an encoder's vectors, and how much of it a budget allows."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +10,7 @@ from spectrum.encoders.protocol import EncoderIdentity, ModelUnavailableError
 from spectrum.stack.lexicon import Lexicon, load_lexicon
 from spectrum.stack.protocol import Refiner, StackIdentity
 from spectrum.stack.selection import known_profile, module_subsets, modules_within
-from spectrum.stack.weight_names import METADATA
+from spectrum.stack.weight_names import METADATA, stack_hash
 
 BUDGETS = ("none", "fast", "balanced", "best")
 """Names of budgets; a number of milliseconds an image is one too."""
@@ -112,7 +111,7 @@ def named_stack(encoder: EncoderIdentity, stack: Path) -> str:
             f"{stack} refines vectors of another encoder than {encoder.name}: train a stack for it"
             f" with 'spectrum train --encoder {encoder.name}'"
         )
-    return hashlib.blake2b(stack.read_bytes(), digest_size=16).hexdigest()
+    return stack_hash(stack.read_bytes())
 
 
 def encoder_of(path: Path) -> str | None:
@@ -130,10 +129,9 @@ def lexicon_behind(stack: Path, fingerprint: str) -> Lexicon | None:
     its sentence alone. Imports no torch.
     """
     try:
-        said, content = _said(stack), stack.read_bytes()
+        said, weights_hash = _said(stack), stack_hash(stack.read_bytes())
     except (ModelUnavailableError, OSError):
         return None
-    weights_hash = hashlib.blake2b(content, digest_size=16).hexdigest()
     known = (
         StackIdentity(
             encoder=said["encoder"],

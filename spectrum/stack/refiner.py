@@ -1,7 +1,6 @@
 """A trained stack behind the contract of `Refiner`: arrays in, arrays out."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from jaxtyping import Bool, Float, Float32
 from torch import Tensor
 
 from spectrum.encoders.protocol import EncodedImages
+from spectrum.one_thread import one_thread
 from spectrum.oracle.proposals import proposals
 from spectrum.stack.config import LAYERS
 from spectrum.stack.hubness import hubness, nearest_count
@@ -20,21 +20,6 @@ from spectrum.stack.weight_file import TrainedStack
 
 AT_ONCE = 64
 """Images, or neighbourhoods, that are computed together: more take memory and gain nothing."""
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Inside, torch computes on one thread: what is computed at once is too little for more.
-
-    More would wait for one another busily, and take four times the processor time, from the very
-    threads that decode and encode the next images.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class StackRefiner:

@@ -1,6 +1,5 @@
 """A trained stack as one file: safetensors, matrices in eight bits, with its shape beside them."""
 
-import hashlib
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -11,7 +10,6 @@ from jaxtyping import Float, Int8
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
-from torch.nn import functional
 
 from spectrum.arguments import require_shape
 from spectrum.encoders.protocol import ModelUnavailableError
@@ -25,6 +23,7 @@ from spectrum.stack.weight_names import (
     LEXICON_TOLD,
     METADATA,
     SCALES,
+    stack_hash,
 )
 
 SMALLEST = 2048
@@ -46,16 +45,10 @@ class TrainedStack(NamedTuple):
     told: Float[Tensor, "R C"] | None = None
     """The lexicon's coefficients of the reference texts; None without a lexicon."""
 
-    def reference_questions(self) -> Float[Tensor, "R _"]:
-        """What the reference texts ask stored vectors with: [t; 0], and what their words add."""
-        asked = functional.pad(self.texts, (0, self.stack.config.visual_width))
-        if self.lexicon is None or self.told is None:
-            return asked
-        return asked + self.told @ torch.from_numpy(self.lexicon.basis)
-
     def narrow_questions(self) -> Float[Tensor, "R _"]:
-        """[t; what the lexicon tells]: the same products with `narrowed` vectors, in half the work.
+        """[t; c]: what the reference texts ask `narrowed` vectors with.
 
+        The products are those of what they ask stored vectors F with, in half the work:
         ([t; 0] + c B) . F = [t; c] . [s; B F], c the lexicon's coefficients and B its basis.
         """
         return self.texts if self.told is None else torch.cat([self.texts, self.told], dim=1)
@@ -103,7 +96,7 @@ def save_stack(
 def load_stack(path: Path) -> TrainedStack:
     """Reads a stack, in evaluation. ModelUnavailableError where it is absent or damaged."""
     try:
-        hashed = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+        hashed = stack_hash(path.read_bytes())
         with safe_open(path, framework="pt") as opened:
             said = json.loads((opened.metadata() or {})[METADATA])
             config = said["config"]

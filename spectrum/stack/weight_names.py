@@ -1,4 +1,6 @@
-"""What is called what in a stack's file; for those who read a part of it without torch."""
+"""What is called what in a stack's file, and what the file is known by; read without torch."""
+
+import hashlib
 
 METADATA = "spectrum"
 """The key under which a file says what it is, as JSON."""
@@ -13,3 +15,8 @@ LEXICON_ROWS, LEXICON_BASIS = "lexicon.rows", "lexicon.basis"
 
 LEXICON_TOLD = "lexicon.told"
 """The lexicon's coefficients of the reference texts."""
+
+
+def stack_hash(content: bytes) -> str:
+    """BLAKE2b-128 of a stack's file, in hexadecimal."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()

@@ -95,7 +95,7 @@ def _collection(
     return made.astype(np.float32), said
 
 
-TRAINING = LexiconTraining(rank=16, epochs=10, batch=50)
+TRAINING = LexiconTraining(rank=16, epochs=20, batch=50)
 
 
 def test_words_find_what_they_were_said_of_in_pairs_that_were_never_seen() -> None:

@@ -56,20 +56,20 @@ def test_a_lexicon_comes_back_with_and_without_torch(tmp_path: Path) -> None:
     np.testing.assert_array_equal(alone.readings(said), held.lexicon.readings(said))
     np.testing.assert_allclose(alone.readings(said), known.readings(said), atol=0.02)
     asked = text_questions(known, said, given.texts.numpy(), small_config().width)
-    np.testing.assert_allclose(held.reference_questions().numpy(), asked, atol=0.02)
+    wide = held.texts @ torch.eye(given.texts.shape[1], asked.shape[1])
+    wide += held.told @ torch.from_numpy(held.lexicon.basis)
+    np.testing.assert_allclose(wide.numpy(), asked, atol=0.02)
     seen = vectors(7)
-    torch.testing.assert_close(
-        held.narrowed(seen) @ held.narrow_questions().mT, seen @ held.reference_questions().mT
-    )
+    torch.testing.assert_close(held.narrowed(seen) @ held.narrow_questions().mT, seen @ wide.mT)
 
 
 def test_a_stack_without_a_lexicon(file: Path) -> None:
     assert load_lexicon(file) is None
     held = load_stack(file)
-    asked = held.reference_questions()
     width = held.stack.config.semantic_width
-    torch.testing.assert_close(asked[:, :width], held.texts)
-    assert not asked[:, width:].any()
+    torch.testing.assert_close(held.narrow_questions(), held.texts)
+    seen = vectors(7)
+    torch.testing.assert_close(held.narrowed(seen), seen[:, :width])
 
 
 def test_a_lexicon_of_more_words_than_rows_is_damaged(tmp_path: Path) -> None:
