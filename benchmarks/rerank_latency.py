@@ -54,7 +54,7 @@ def filled(folder: Path, n: int) -> None:
             ids = members[start : start + PER_TRANSACTION]
             hubness = rng.uniform(0.2, 0.3, size=len(ids)).tolist()
             rows = [
-                RefinedRow(content_id=id, vector=vector, hubness=hub, neighbours=members[:10])
+                RefinedRow(content_id=id, vector=vector, hubness=(hub, hub), neighbours=members[:10])
                 for id, vector, hub in zip(
                     ids.tolist(), catalogue.vectors(ids, space), hubness, strict=True
                 )

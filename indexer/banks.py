@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -19,6 +19,11 @@ from indexer.catalogue import Catalogue, chunks, one_of
 from indexer.records import SpaceRow
 from indexer.rows import grow, now
 from indexer.schema import Bank, BankMember, Content, RefinedVector, Space, StoredVector
+
+HUBNESSES = 2
+"""Numbers behind the vector in a row that is searched: among sentences, and among words."""
+
+_WORD_HUBNESS = func.coalesce(RefinedVector.word_hubness, RefinedVector.hubness)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +40,7 @@ class BankRow:
     size: int
     """Members when it was made."""
     created_at: datetime
-    mean_hubness: float
+    mean_hubness: tuple[float, float]
     """Of the vectors refined over it, when it became the current one."""
 
     @property
@@ -50,7 +55,8 @@ class RefinedRow(NamedTuple):
 
     content_id: int
     vector: Float32[np.ndarray, "D"]
-    hubness: float
+    hubness: tuple[float, float]
+    """Among sentences, and among words by themselves."""
     neighbours: Int64[np.ndarray, "K"]
     """Members that it was refined over, ascending."""
 
@@ -91,6 +97,7 @@ def begin_bank(
             created_at=now(),
             current=False,
             mean_hubness=0.0,
+            mean_word_hubness=0.0,
         )
         session.add(row)
         session.flush()
@@ -103,13 +110,15 @@ def begin_bank(
 
 def make_current(catalogue: Catalogue, space: SpaceRow, bank: BankRow) -> BankRow:
     """From now on searches rank by what was refined over this bank: all at once."""
-    mean = select(func.coalesce(func.avg(RefinedVector.hubness), 0.0)).where(
-        RefinedVector.bank_id == bank.id
-    )
+    means = select(
+        func.coalesce(func.avg(RefinedVector.hubness), 0.0),
+        func.coalesce(func.avg(_WORD_HUBNESS), 0.0),
+    ).where(RefinedVector.bank_id == bank.id)
     with catalogue.writing() as session:
         session.execute(update(Bank).where(Bank.space_id == space.id).values(current=False))
         row = session.get_one(Bank, bank.id)
-        row.current, row.mean_hubness = True, session.scalars(mean).one()
+        row.current = True
+        row.mean_hubness, row.mean_word_hubness = session.execute(means).one()
         grow(session, space.id)
         return _bank_row(row)
 
@@ -175,7 +184,8 @@ def store_refined(
                 "content_id": row.content_id,
                 "bank_id": bank.id,
                 "generation": generation,
-                "hubness": row.hubness,
+                "hubness": row.hubness[0],
+                "word_hubness": row.hubness[1],
                 "vector": row.vector.astype("<f4").tobytes(),
                 "neighbours": row.neighbours.astype("<i8").tobytes(),
             }
@@ -209,12 +219,13 @@ def searched_vectors(
 ) -> tuple[Int64[np.ndarray, "M"], Float32[np.ndarray, "M E"]]:
     """What a search compares with: of those of the contents that have a vector, in the order asked.
 
-    Without a bank these are base vectors, E = D. With one, E = D + 1: [F; -h], F the refined vector
-    and h its hubness. Of a picture that is not refined yet F is its base vector, and h the mean.
+    Without a bank these are base vectors, E = D. With one, E = D + 2: [F; -h], F the refined vector
+    and h its hubness among sentences and among words. Of a picture that is not refined yet F is its
+    base vector, and h the mean.
     """
     if bank is None:
         return catalogue.held_vectors(ids, space)
-    rows: dict[int, tuple[bytes, float]] = {}
+    rows: dict[int, tuple[Any, ...]] = {}
     refined = (RefinedVector.content_id == StoredVector.content_id) & (
         RefinedVector.bank_id == bank.id
     )
@@ -224,17 +235,19 @@ def searched_vectors(
                 select(
                     StoredVector.content_id,
                     func.coalesce(RefinedVector.vector, StoredVector.base),
-                    func.coalesce(RefinedVector.hubness, bank.mean_hubness),
+                    func.coalesce(RefinedVector.hubness, bank.mean_hubness[0]),
+                    func.coalesce(_WORD_HUBNESS, bank.mean_hubness[1]),
                 )
                 .outerjoin(RefinedVector, refined)
                 .where(StoredVector.space_id == space.id, StoredVector.content_id.in_(one_of(some)))
             )
-            rows.update((id, (vector, hubness)) for id, vector, hubness in session.execute(query))
+            rows.update((row[0], row[1:]) for row in session.execute(query))
     held = np.array([id for id in ids.tolist() if id in rows], dtype=np.int64)
-    vectors = np.empty((len(held), space.identity.dimension + 1), dtype=np.float32)
+    vectors = np.empty((len(held), space.identity.dimension + HUBNESSES), dtype=np.float32)
     for place, id in enumerate(held.tolist()):
-        vectors[place, :-1] = np.frombuffer(rows[id][0], dtype="<f4")
-        vectors[place, -1] = -rows[id][1]
+        vector, *hubness = rows[id]
+        vectors[place, :-HUBNESSES] = np.frombuffer(vector, dtype="<f4")
+        vectors[place, -HUBNESSES:] = np.negative(hubness)
     return held, vectors
 
 
@@ -290,5 +303,8 @@ def _bank_row(row: Bank) -> BankRow:
         budget=row.budget,
         size=row.size,
         created_at=row.created_at,
-        mean_hubness=row.mean_hubness,
+        mean_hubness=(
+            row.mean_hubness,
+            row.mean_hubness if row.mean_word_hubness is None else row.mean_word_hubness,
+        ),
     )

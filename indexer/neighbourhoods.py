@@ -10,7 +10,7 @@ import faiss
 import numpy as np
 from jaxtyping import Bool, Float16, Float32, Int64
 
-from indexer.banks import BankRow, RefinedRow, neighbours_of
+from indexer.banks import HUBNESSES, BankRow, RefinedRow, neighbours_of
 from indexer.catalogue import Catalogue
 from indexer.evidence import LocalVectors, local_blocks, local_vectors
 from indexer.records import SpaceRow
@@ -121,7 +121,7 @@ def _refined_rows(
             found = RefinedRow(
                 content_id=id,
                 vector=refined.vectors[place],
-                hubness=float(refined.hubness[place]),
+                hubness=(float(refined.hubness[place, 0]), float(refined.hubness[place, 1])),
                 neighbours=bank.ids[rows[place][mask[place]]],
             )
             made.append(found)
@@ -150,15 +150,16 @@ def refined_over(
 ) -> tuple[Int64[np.ndarray, "R"], Float32[np.ndarray, "R E"]]:
     """Rows [F; -h] as they would be over a bank of these members, for measuring; stores nothing.
 
-    E = D + 1. Of those of `ids` that this stack has seen, in the order asked.
+    E = D + 2. Of those of `ids` that this stack has seen, in the order asked.
     """
     stack = refiner.identity.fingerprint
     frozen = frozen_bank(catalogue, space, np.sort(members), refiner)
     blocks = local_blocks(catalogue, ids, space, stack, size=IMAGES_PER_BLOCK)
     found = [row for made in refined_blocks(blocks, frozen, refiner) for row in made]
-    rows = np.empty((len(found), space.identity.dimension + 1), dtype=np.float32)
+    rows = np.empty((len(found), space.identity.dimension + HUBNESSES), dtype=np.float32)
     for place, row in enumerate(found):
-        rows[place, :-1], rows[place, -1] = row.vector, -row.hubness
+        rows[place, :-HUBNESSES] = row.vector
+        rows[place, -HUBNESSES:] = np.negative(row.hubness)
     return np.array([row.content_id for row in found], dtype=np.int64), rows
 
 

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_REVISION = "0005"
+SCHEMA_REVISION = "0006"
 """The newest Alembic revision; a test holds it equal to the head of `migrations/`."""
 
 
@@ -281,6 +281,8 @@ class Bank(Table):
     """Whether searches rank by what was refined over it; at most one of a space."""
     mean_hubness: Mapped[float]
     """Stands in for pictures that are not refined yet; 0 until all of the bank's are."""
+    mean_word_hubness: Mapped[float | None]
+    """Likewise; NULL where an older version made the bank."""
 
     __table_args__ = (
         UniqueConstraint("space_id", "version"),
@@ -314,6 +316,9 @@ class RefinedVector(Table):
     generation: Mapped[int] = mapped_column(BigInteger)
     """Of the space, when this was stored; 0 if it was before searches knew the bank."""
     hubness: Mapped[float]
+    """Among sentences."""
+    word_hubness: Mapped[float | None]
+    """Among words by themselves; NULL where an older version stored it, and then as the other."""
     vector: Mapped[bytes] = mapped_column(LargeBinary)
     """[semantic; visual], little-endian float32."""
     neighbours: Mapped[bytes] = mapped_column(LargeBinary)

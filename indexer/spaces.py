@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
-from indexer.banks import BankRow, current_bank, refined_ids, searched_vectors
+from indexer.banks import HUBNESSES, BankRow, current_bank, refined_ids, searched_vectors
 from indexer.catalogue import VECTORS_PER_BLOCK, Catalogue
 from indexer.errors import LibraryError
 from indexer.records import SpaceRow
@@ -57,7 +57,7 @@ def open_store(folder: Path, space: SpaceRow, bank: BankRow | None = None) -> Ve
     if bank is None:
         dimension, fingerprint = space.identity.dimension, space.fingerprint
     else:
-        dimension, fingerprint = space.identity.dimension + 1, bank.fingerprint
+        dimension, fingerprint = space.identity.dimension + HUBNESSES, bank.fingerprint
     return FaissStore(folder / STORE_FOLDER / name, dimension=dimension, fingerprint=fingerprint)
 
 

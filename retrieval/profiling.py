@@ -19,10 +19,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
+from indexer.banks import HUBNESSES
 from indexer.vectors.exact_neighbours import exact_neighbours
 from retrieval.evaluation.directions import Ranked, text_to_image
 from retrieval.evaluation.intervals import Estimate, mean_with_interval, paired_difference
-from retrieval.ranking.hubness import folded_queries
+from retrieval.ranking.hubness import folded
 from spectrum.encoders.protocol import EncodedImages
 from spectrum.stack import MODULES
 from spectrum.stack.lexicon import Lexicon, text_questions
@@ -148,7 +149,7 @@ def second_phase(
         started = time.process_time()
         made = refiner.refine(*given)
         seconds.append((time.process_time() - started) / len(made.vectors))
-        parts.append(np.concatenate([made.vectors, -made.hubness[:, None]], axis=1))
+        parts.append(folded(made.vectors, made.hubness))
     whole = np.concatenate(parts)[: len(evidence.local)]
     return whole, 1000 * min(seconds)
 
@@ -172,8 +173,8 @@ def ranked_captions(
     rows: Float32[np.ndarray, "N F"], queries: CaptionQueries, lexicon: Lexicon | None
 ) -> Ranked:
     """How well each text finds its image, asked and hubness taken off as search does."""
-    asked = text_questions(lexicon, queries.texts, queries.vectors, rows.shape[1] - 1)
-    return text_to_image(rows, folded_queries(asked, "text"), queries.owners)
+    asked = text_questions(lexicon, queries.texts, queries.vectors, rows.shape[1] - HUBNESSES)
+    return text_to_image(rows, asked, queries.owners)
 
 
 def module_costs(timings: dict[Modules, Timing]) -> dict[str, ModuleCost]:

@@ -55,8 +55,8 @@ class StillRefiner:
     ) -> Float32[np.ndarray, "B D"]:
         return local[:, 0]
 
-    def hubness(self, local: Float32[np.ndarray, "B M D"]) -> Float32[np.ndarray, "B"]:
-        return np.zeros(len(local), dtype=np.float32)
+    def hubness(self, local: Float32[np.ndarray, "B M D"]) -> Float32[np.ndarray, "B 2"]:
+        return np.zeros((len(local), 2), dtype=np.float32)
 
     def explain(
         self,
@@ -68,7 +68,8 @@ class StillRefiner:
 
 
 class MeanRefiner(StillRefiner):
-    """Sees the brightest corner too; refines to the mean of the members; red is a hub."""
+    """Sees the brightest corner too; refines to the mean of the members; red is a hub,
+    of words half as much as of sentences."""
 
     def local(self, encoded: EncodedImages) -> Float32[np.ndarray, "B D"]:
         assert encoded.tokens is not None
@@ -85,8 +86,8 @@ class MeanRefiner(StillRefiner):
         blocks = mean[:, :SEMANTIC], mean[:, SEMANTIC:]
         return np.concatenate([_unit(block) for block in blocks], axis=1)
 
-    def hubness(self, local: Float32[np.ndarray, "B M D"]) -> Float32[np.ndarray, "B"]:
-        return (0.25 * local[:, 0, 0]).astype(np.float32)
+    def hubness(self, local: Float32[np.ndarray, "B M D"]) -> Float32[np.ndarray, "B 2"]:
+        return (local[:, 0, :1] * np.float32([0.25, 0.125])).astype(np.float32)
 
 
 def _unit(vectors: Float32[np.ndarray, "B D"] | np.ndarray) -> Float32[np.ndarray, "B D"]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmarks.refinement.material import Classified
 from benchmarks.refinement.measures import Measured, ranked, together
+from indexer.banks import HUBNESSES
 from retrieval.ranking import fitted_ranking
 from retrieval.ranking.blocks import image_queries
 from retrieval.ranking.centring import Centring
@@ -107,7 +108,8 @@ def asked(
             for rows in (split.database, split.queries)
         )
         made = refinement.refined(held, held, in_bank=True).vectors
-        database = folded(made, np.zeros(len(made), dtype=np.float32)) if folds else made
+        none = np.zeros((len(made), HUBNESSES), dtype=np.float32)
+        database = folded(made, none) if folds else made
         if refined_queries:
             queries = refinement.refined(new, held, in_bank=False).vectors
     return ranked(

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from benchmarks.refinement.captions import seen_features
 from benchmarks.refinement.material import Captioned, Photographs
+from indexer.banks import HUBNESSES
 from spectrum.encoders import Encoder
 from spectrum.stack.hubness import hubness, nearest_count
 from spectrum.stack.lexicon import Lexicon, text_questions
@@ -106,9 +107,9 @@ def controlled(
     }.items():
         width = vectors.shape[1]
         bank = text_questions(known, [texts[i] for i in some], sentences[some], width)
-        hubs = hubness(
-            torch.from_numpy(vectors), torch.from_numpy(bank), nearest_count(len(bank))
-        ).numpy()
+        asked = torch.from_numpy(np.ascontiguousarray(bank[:, :width]))
+        among = hubness(torch.from_numpy(vectors), asked, nearest_count(len(bank)))
+        hubs = np.repeat(among.numpy()[:, None], HUBNESSES, axis=1)
         own = dev.captions.reshape(-1, dev.captions.shape[-1])
         rows[name] = Refined(vectors, hubs), text_questions(known, dev.texts, own, width)
     return rows

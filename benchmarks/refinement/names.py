@@ -1,71 +1,128 @@
-"""Names: "a photo of a NAME" among photographs of many classes, refined and not.
+"""Short queries: a class's name, or a word by itself, among photographs, refined and not.
 
 python -m benchmarks.refinement.names [--shared ../shared] [--work .training] [--stack FILE]
 
-Differences are to the encoder's own vectors, with 95 % intervals by bootstrap over names.
+Classes of three collections, asked by "a photo of a NAME" and by "NAME"; then words among the
+photographs of Flickr8k dev, where those are right of which at least two captions say the word.
+Differences are to the encoder's own vectors, with 95 % intervals by bootstrap over what is asked.
 """
 
 import argparse
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.machine import machine_line
-from benchmarks.refinement.material import Captioned, classified_folder
+from benchmarks.refinement.material import (
+    Captioned,
+    Photographs,
+    captioned_split,
+    classified_folder,
+)
 from benchmarks.refinement.measures import Measured, ranked, table
 from benchmarks.refinement.stack import evidence_of, questions, refined
 from retrieval.ranking import fitted_ranking
 from retrieval.ranking.hubness import folded
 from retrieval.ranking.protocol import Reference
 from spectrum.encoders import Encoder, load_encoder
+from spectrum.stack.lexicon import words_of
 from spectrum.stack.loading import SHIPPED
 from spectrum.stack.refiner import StackRefiner
-from spectrum.stack.weight_file import load_stack
+from spectrum.stack.weight_file import TrainedStack, load_stack
 from spectrum.training.photographs import classified
 
 CLASSES = ("caltech_half", "clothing/train", "clothing/validation")
+FRAMES = ("a photo of a {}", "{}")
+
+MENTIONS = 2
+"""Captions of five that say a word, for the photograph to count as showing it."""
+FEWEST, MOST = 5, 150
+"""Photographs that a word is right for: others are too rare to measure, or say next to nothing."""
+EMPTY = frozenset(
+    words_of(
+        "a an the in on of at with and is are to it its his her their from by for while as into"
+        " over through near next other some another one two three four people person man woman up"
+        " down out off front behind wearing has that who which be being there them this"
+    )
+)
+"""Words that say next to nothing of what is seen, or are said of too much."""
 
 
-def measured(encoder: Encoder, stack: Path, shared: Path, work: Path, folder: str) -> str:
-    """The table of one collection, whose photographs are each other's bank."""
-    data = classified_folder(encoder, shared, work, folder)
-    labels = np.unique([photograph.label for photograph in classified(shared / "data" / folder)])
-    texts = tuple(f"a photo of a {label.replace('_', ' ').lower()}" for label in labels)
+def measured(
+    encoder: Encoder,
+    stack: TrainedStack,
+    photographs: Photographs,
+    texts: Sequence[str],
+    relevant: np.ndarray,
+) -> str:
+    """A table of texts that ask among photographs, which are each other's bank."""
     vectors = encoder.encode_texts(texts)
-    asked = Captioned(data.photographs, vectors[:, None], texts)
-    relevant = np.arange(len(labels))[:, None] == data.labels[None]
-    raw = data.photographs.vectors
+    asked = Captioned(photographs, vectors[:, None], tuple(texts))
+    raw = photographs.vectors
     reference = Reference(images=raw, texts=vectors, visual_weight=encoder.visual_weight)
 
     def line(name: str, database: np.ndarray, queries: np.ndarray) -> Measured:
         way = fitted_ranking(name, reference)
-        return ranked(way, database, queries, "text", relevant, np.arange(len(labels)))
+        return ranked(way, database, queries, "text", relevant, np.arange(len(texts)))
 
     alone = np.pad(vectors, ((0, 0), (0, raw.shape[1] - vectors.shape[1])))
     rows = {"the encoder's own vectors": line("raw", raw, alone)}
-    trained = load_stack(stack)
+    assert stack.lexicon is not None
     for name, weights in {
-        "refined, without the lexicon": trained._replace(lexicon=None, told=None),
-        "refined": trained,
+        "refined, without the lexicon": stack._replace(lexicon=None, told=None),
+        "refined, all taken for sentences": stack._replace(
+            lexicon=replace(stack.lexicon, probe=None)
+        ),
+        "refined": stack,
     }.items():
         refiner = StackRefiner(weights)
-        evidence = evidence_of(refiner, data.photographs)
+        evidence = evidence_of(refiner, photographs)
         made = refined(refiner, evidence, evidence, in_bank=True)
         database = folded(made.vectors, made.hubness)
         rows[name] = line("spectrum", database, questions(refiner, asked))
     return table(rows, ("hit@1", "hit@10", "mAP"), ("hit@1", "mAP"), "the encoder's own vectors")
 
 
+def said_words(captions: Sequence[str], images: int) -> tuple[list[str], np.ndarray]:
+    """Words that captions say of some images, and of which: as many captions of each in turn."""
+    each = len(captions) // images
+    counted = [
+        Counter(word for text in captions[start : start + each] for word in set(words_of(text)))
+        for start in range(0, len(captions), each)
+    ]
+    uses = Counter(word for own in counted for word, count in own.items() if count >= MENTIONS)
+    words = sorted(w for w, n in uses.items() if FEWEST <= n <= MOST and w not in EMPTY)
+    return words, np.array([[own[word] >= MENTIONS for own in counted] for word in words])
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Names among refined vectors.")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--work", type=Path, default=Path(".training"))
     parser.add_argument("--stack", type=Path, default=SHIPPED)
     said = parser.parse_args()
-    encoder = load_encoder("embedded")
+    encoder, stack = load_encoder("embedded"), load_stack(said.stack)
+    asked = []
     for folder in CLASSES:
-        print(f"\n### Names, {folder}\n")
-        print(measured(encoder, said.stack, said.shared, said.work, folder), flush=True)
+        data = classified_folder(encoder, said.shared, said.work, folder)
+        told = classified(said.shared / "data" / folder)
+        labels = np.unique([photograph.label for photograph in told])
+        names = [label.replace("_", " ").lower() for label in labels]
+        right = np.arange(len(labels))[:, None] == data.labels[None]
+        asked.append((f"Names, {folder}", data.photographs, names, right))
+    dev = captioned_split(encoder, said.shared, said.work, "dev")
+    words, right = said_words(dev.texts, len(dev.photographs.semantic))
+    asked.append(("Words, Flickr8k dev", dev.photographs, words, right))
+    for title, photographs, names, right in asked:
+        for frame in FRAMES:
+            texts = [frame.format(name) for name in names]
+            found = measured(encoder, stack, photographs, texts, right)
+            print(f'\n### {title}, {len(texts)} asked as "{frame.format("NAME")}"\n\n{found}')
     print(f"\n{machine_line('torch')}")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from indexer.banks import HUBNESSES
 from retrieval.evaluation.blocks import held_out_queries
 from retrieval.evaluation.datasets import CaptionDataset, ClassDataset
 from retrieval.evaluation.directions import (
@@ -22,6 +23,7 @@ from retrieval.evaluation.directions import (
 from retrieval.evaluation.located import Located
 from retrieval.evaluation.qrels import QrelsDataset
 from retrieval.evaluation.vectors import Compared, Questions
+from retrieval.ranking.hubness import spared_queries
 
 TextQuestions = Callable[[Sequence[str]], Questions]
 """Texts -> what they ask with."""
@@ -84,8 +86,9 @@ def caption_searches(
         return text_to_image(stored.rows(), asked, owners, missing=missing, depth=depth)
 
     def backward(stored: Compared, depth: int) -> Ranked:
-        asked = questions.among(stored)
-        return image_to_text(stored.rows(), asked, owners, missing=missing, depth=depth)
+        # How near a picture is to all texts says nothing of which of them is its own.
+        asked, pictures = questions.among(stored), spared_queries(stored.vectors, HUBNESSES)
+        return image_to_text(pictures, asked, owners, missing=missing, depth=depth)
 
     return {
         "text_to_image": Search(queries=captions, items=images, rank=forward),

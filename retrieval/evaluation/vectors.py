@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from indexer.banks import current_bank, member_ids, searched_vectors
+from indexer.banks import HUBNESSES, current_bank, member_ids, searched_vectors
 from indexer.neighbourhoods import refined_over
 from retrieval.library import Library
-from retrieval.ranking.hubness import folded, folded_queries
+from retrieval.ranking.hubness import folded
 from spectrum.stack.lexicon import text_questions as lexicon_questions
 
 TEXTS_PER_BATCH = 256
@@ -20,14 +20,14 @@ class Compared(NamedTuple):
 
     vectors: Float32[np.ndarray, "N D"]
     """[s; v]: refined where search ranks by refined vectors."""
-    hubness: Float32[np.ndarray, "N"]
-    """What is taken off every similarity with a text; 0 for unrefined vectors."""
+    hubness: Float32[np.ndarray, "N 2"]
+    """What is taken off every similarity with a sentence, and with a word; 0 for unrefined ones."""
     base: Float32[np.ndarray, "N D"]
     """What the encoder said: what a picture asks with."""
     refined: bool
 
     def rows(self) -> Float32[np.ndarray, "N E"]:
-        """[s; v; -h], E = D + 1: what texts are compared with."""
+        """[s; v; -h], E = D + 2: what texts are compared with."""
         return folded(self.vectors, self.hubness)
 
 
@@ -35,7 +35,7 @@ class Questions(NamedTuple):
     """What texts ask with, one row each."""
 
     unrefined: Float32[np.ndarray, "Q E"]
-    """[t; 0; 1] among unrefined vectors."""
+    """[t; 0] and how much of a sentence each is, among unrefined vectors."""
     refined: Float32[np.ndarray, "Q E"]
     """Among refined ones: with what the texts' words look like, where the stack learned it."""
 
@@ -47,7 +47,7 @@ class Questions(NamedTuple):
 def base_vectors(library: Library, ids: Int64[np.ndarray, "N"]) -> Compared:
     """The unrefined vectors of pictures: what the encoder said, and the `baseline`."""
     base = library.catalogue.vectors(ids, library.space)
-    return Compared(base, np.zeros(len(base), dtype=np.float32), base, False)
+    return Compared(base, np.zeros((len(base), HUBNESSES), dtype=np.float32), base, False)
 
 
 def ranked_vectors(
@@ -75,7 +75,7 @@ def ranked_vectors(
     vectors, hubness = unrefined.base.copy(), unrefined.hubness.copy()
     place = {id: row for row, id in enumerate(ids.tolist())}
     where = [place[id] for id in held.tolist()]
-    vectors[where], hubness[where] = rows[:, :-1], -rows[:, -1]
+    vectors[where], hubness[where] = rows[:, :-HUBNESSES], -rows[:, -HUBNESSES:]
     return Compared(vectors, hubness, unrefined.base, True)
 
 
@@ -89,8 +89,5 @@ def text_questions(library: Library, texts: Sequence[str]) -> Questions:
     lexicon = library.lexicon_over(current_bank(library.catalogue, library.space.id))
     width = library.space.identity.dimension
     return Questions(
-        *(
-            folded_queries(lexicon_questions(known, texts, sentences, width), "text")
-            for known in (None, lexicon)
-        )
+        *(lexicon_questions(known, texts, sentences, width) for known in (None, lexicon))
     )

@@ -45,16 +45,15 @@ def hubness(
 
 
 def folded(
-    vectors: Float32[np.ndarray, "N D"], offsets: Float32[np.ndarray, "N"]
-) -> Float32[np.ndarray, "N D+1"]:
-    """Rows [F; -h]: with the query [t; 0; 1] the inner product is t . s - h, exactly."""
-    return np.concatenate([vectors, -offsets[:, None]], axis=1)
+    vectors: Float32[np.ndarray, "N D"], offsets: Float32[np.ndarray, "N K"]
+) -> Float32[np.ndarray, "N E"]:
+    """Rows [F; -h], E = D + K: with the query [t; 0; a] the inner product is t . s - a . h."""
+    return np.concatenate([vectors, -offsets], axis=1)
 
 
-def folded_queries(queries: Float32[np.ndarray, "Q D"], kind: Kind) -> Float32[np.ndarray, "Q D+1"]:
-    """Queries [t; 0; 1] of texts and [q; 0] of images, which no bank of texts says anything of."""
-    last = np.full((len(queries), 1), float(kind == "text"), dtype=np.float32)
-    return np.concatenate([queries, last], axis=1)
+def spared_queries(queries: Float32[np.ndarray, "Q D"], offsets: int) -> Float32[np.ndarray, "Q E"]:
+    """Queries [q; 0] that no hubness is taken off, as images ask; E = D + `offsets`."""
+    return np.pad(queries, ((0, 0), (0, offsets)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,10 +77,12 @@ class Hubness(Raw):
             neighbours=self.neighbours,
             weight=self.weight,
         )
-        return folded(vectors, offsets)
+        return folded(vectors, offsets[:, None])
 
     def queries(
         self, queries: Float32[np.ndarray, "Q D"], kind: Kind, search: Search
     ) -> Float32[np.ndarray, "Q _"]:
         """[t; 0; 1] and [q; 0]."""
-        return folded_queries(queries, kind)
+        asked = spared_queries(queries, 1)
+        asked[:, -1] = kind == "text"
+        return asked

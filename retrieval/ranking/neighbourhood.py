@@ -3,27 +3,27 @@
 import numpy as np
 from jaxtyping import Float32
 
+from indexer.banks import HUBNESSES
 from retrieval.query import ImagePart, Query
-from retrieval.ranking.hubness import folded_queries
+from retrieval.ranking.hubness import spared_queries
 from retrieval.ranking.protocol import Found, Search
 from retrieval.ranking.query_expansion import NEIGHBOURS, expanded_queries
-from spectrum.stack.lexicon import Lexicon
+from spectrum.stack.lexicon import Lexicon, text_questions
 
 
 def asked_parts(
     query: Query, parts: Float32[np.ndarray, "P D"], lexicon: Lexicon | None
-) -> Float32[np.ndarray, "P D+1"]:
-    """[q; 0] of images, and of words [t; 0; 1] with what they look like to the stack, if it knows.
+) -> Float32[np.ndarray, "P E"]:
+    """[q; 0] of images, and of words what they ask with, which is more than their vector.
 
-    Only words are what a picture may be a hub of.
+    E = D + 2. Only words are what a picture may be a hub of.
     """
     rows = []
     for vector, part in zip(parts, query.parts, strict=True):
         if isinstance(part, ImagePart):
-            rows.append(folded_queries(vector[None], "image"))
+            rows.append(spared_queries(vector[None], HUBNESSES))
         else:
-            looks = 0 if lexicon is None else lexicon.readings([part.text])
-            rows.append(folded_queries(vector[None] + looks, "text"))
+            rows.append(text_questions(lexicon, [part.text], vector[None], len(vector)))
     return np.concatenate(rows)
 
 
@@ -39,7 +39,8 @@ def neighbourhood_parts(
     for row, part in enumerate(query.parts):
         if isinstance(part, ImagePart):
             asked = parts[row : row + 1]
-            moved[row, :-1] = among(asked[:, :-1], search(asked, NEIGHBOURS), semantic)[0]
+            found = search(asked, NEIGHBOURS)
+            moved[row, :-HUBNESSES] = among(asked[:, :-HUBNESSES], found, semantic)[0]
     return moved
 
 
@@ -47,5 +48,5 @@ def among(
     queries: Float32[np.ndarray, "Q D"], found: Found, semantic: int
 ) -> Float32[np.ndarray, "Q D"]:
     """Image queries expanded by indexed rows [F; -h], whose hubness says nothing of images."""
-    rows = Found(found.vectors[..., :-1], found.similarities)
+    rows = Found(found.vectors[..., : queries.shape[1]], found.similarities)
     return expanded_queries(queries, rows, semantic=semantic)

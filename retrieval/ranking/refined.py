@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32
 
-from retrieval.ranking.hubness import folded_queries
+from indexer.banks import HUBNESSES
+from retrieval.ranking.hubness import spared_queries
 from retrieval.ranking.neighbourhood import among
 from retrieval.ranking.protocol import Kind, Reference, Search
 from retrieval.ranking.query_expansion import NEIGHBOURS
@@ -27,8 +28,11 @@ class Refined(Raw):
     def queries(
         self, queries: Float32[np.ndarray, "Q D"], kind: Kind, search: Search
     ) -> Float32[np.ndarray, "Q _"]:
-        """[t; 0; 1] of words, and [q'; 0] of images: q' is the image among what it finds."""
-        asked = folded_queries(queries, kind)
+        """Of images [q'; 0], q' the image among what it finds; of texts as they are given.
+
+        These are `spectrum.stack.lexicon.text_questions`: what words ask with takes the words.
+        """
         if kind == "text":
-            return asked
-        return folded_queries(among(queries, search(asked, NEIGHBOURS), self.semantic), kind)
+            return queries
+        found = search(spared_queries(queries, HUBNESSES), NEIGHBOURS)
+        return spared_queries(among(queries, found, self.semantic), HUBNESSES)

@@ -13,15 +13,28 @@ import numpy as np
 from jaxtyping import Float32
 
 from spectrum.encoders.protocol import ModelUnavailableError
-from spectrum.stack.weight_names import LEXICON, LEXICON_BASIS, LEXICON_ROWS, METADATA, SCALES
+from spectrum.stack.sentence_probe import SentenceProbe
+from spectrum.stack.weight_names import (
+    LEXICON,
+    LEXICON_BASIS,
+    LEXICON_ROWS,
+    METADATA,
+    PROBE_WEIGHTS,
+    SCALES,
+)
 
 _WORD = re.compile(r"[^\W_]+")
 
+_FRAME = re.compile(r"^\W*(?:an?|the)?\W*(?:photo(?:graph)?|picture|image)s?\s+of\s+(?=\w)")
+
 
 def words_of(text: str) -> list[str]:
-    """The different words of a text in order: runs of letters and digits, case folded."""
+    """The different words of a text in order: runs of letters and digits, case folded.
+
+    Without "a photo of" and its like at the beginning, which says nothing of what is to be seen.
+    """
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return list(dict.fromkeys(_WORD.findall(folded)))
+    return list(dict.fromkeys(_WORD.findall(_FRAME.sub("", folded))))
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,8 @@ class Lexicon:
     rows: Float32[np.ndarray, "W R"]
     basis: Float32[np.ndarray, "R D"]
     share: float
+    probe: SentenceProbe | None = None
+    """Tells sentences from words by themselves; without it all texts are sentences."""
 
     @classmethod
     def of(
@@ -54,12 +69,14 @@ class Lexicon:
         said: Mapping[str, Any],
         rows: Float32[np.ndarray, "W R"],
         basis: Float32[np.ndarray, "R D"],
+        weights: Float32[np.ndarray, " S"] | None,
     ) -> "Lexicon":
         """From what a file says of it. ValueError where words and rows are not as many."""
         words = tuple(str(word) for word in said["words"])
         if len(words) != len(rows):
             raise ValueError(f"a lexicon of {len(words)} words has {len(rows)} rows")
-        return cls(words, rows, basis, float(said["share"]))
+        probe = None if weights is None else SentenceProbe(weights, float(said["offset"]))
+        return cls(words, rows, basis, float(said["share"]), probe)
 
     @cached_property
     def _places(self) -> Mapping[str, int]:
@@ -96,9 +113,16 @@ def text_questions(
     sentences: Float32[np.ndarray, "B S"],
     width: int,
 ) -> Float32[np.ndarray, "B _"]:
-    """What texts ask stored vectors of `width` numbers with: [t; 0], and what their words add."""
+    """[[t; 0] + u; a; 1 - a]: what texts ask rows [F; -h] with, F of `width` numbers.
+
+    u is what their words add, and a how much of a sentence each is: without a lexicon 0, and 1.
+    """
     asked = np.pad(sentences, ((0, 0), (0, width - sentences.shape[1])))
-    return asked if lexicon is None else asked + lexicon.readings(texts)
+    shares = np.tile(np.array([1, 0], dtype=np.float32), (len(asked), 1))
+    if lexicon is not None:
+        asked = asked + lexicon.readings(texts)
+        shares = shares if lexicon.probe is None else lexicon.probe.shares(sentences)
+    return np.concatenate([asked, shares], axis=1)
 
 
 def load_lexicon(path: Path) -> Lexicon | None:
@@ -119,7 +143,8 @@ def load_lexicon(path: Path) -> Lexicon | None:
                 * (opened.get_tensor(name + SCALES) if name + SCALES in present else np.float32(1))
                 for name in (LEXICON_ROWS, LEXICON_BASIS)
             )
-        return Lexicon.of(said, rows, basis)
+            weights = opened.get_tensor(PROBE_WEIGHTS) if PROBE_WEIGHTS in present else None
+        return Lexicon.of(said, rows, basis, weights)
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         why = str(error).splitlines()[0]
         raise ModelUnavailableError(

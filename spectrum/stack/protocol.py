@@ -52,8 +52,9 @@ class Refined(NamedTuple):
 
     vectors: Float32[np.ndarray, "B D"]
     """[semantic; visual], each block unit length."""
-    hubness: Float32[np.ndarray, " B"]
-    """What is taken off every similarity with a text: how near an image is to all texts."""
+    hubness: Float32[np.ndarray, "B 2"]
+    """What is taken off every similarity with a text, as `text_questions` weighs the two: how near
+    an image is to all sentences, and to all words by themselves."""
 
 
 class Explanation(NamedTuple):

@@ -30,7 +30,6 @@ class StackRefiner:
         self._stack = trained.stack.eval()
         self._modules = tuple(name for name in MODULES if name in modules)
         self._asked = trained.narrow_questions()
-        self._nearest = nearest_count(len(trained.texts))
         self._scales: Float32[np.ndarray, " D"] = self._stack.block_scales.numpy()
 
     @property
@@ -92,9 +91,17 @@ class StackRefiner:
                 _tensor(local[rows]), _tensor(prompts[rows]), mask, self._modules
             )
             vectors.append(made)
-            hubs.append(hubness(self._trained.narrowed(made), self._asked, self._nearest))
-        told = torch.cat(hubs).numpy() if hubs else np.empty(0, dtype=np.float32)
-        return Refined(_rows(vectors, local.shape[2]), told)
+            hubs.append(self._hubness(made))
+        return Refined(_rows(vectors, local.shape[2]), _rows(hubs, 2))
+
+    def _hubness(self, made: Float[Tensor, "B D"]) -> Float[Tensor, "B 2"]:
+        """Among sentences and among words; where the file has no words, the former for both."""
+        sentences, words = self._asked, self._trained.terms
+        among = hubness(self._trained.narrowed(made), sentences, nearest_count(len(sentences)))
+        if words is None:
+            return torch.stack([among, among], dim=1)
+        semantic = made[:, : self._semantic]
+        return torch.stack([among, hubness(semantic, words, nearest_count(len(words)))], dim=1)
 
     @torch.no_grad()
     def explain(

@@ -22,7 +22,9 @@ from spectrum.stack.weight_names import (
     LEXICON_ROWS,
     LEXICON_TOLD,
     METADATA,
+    PROBE_WEIGHTS,
     SCALES,
+    TERMS,
     stack_hash,
 )
 
@@ -44,6 +46,8 @@ class TrainedStack(NamedTuple):
     """What words look like, if that was learned."""
     told: Float[Tensor, "R C"] | None = None
     """The lexicon's coefficients of the reference texts; None without a lexicon."""
+    terms: Float[Tensor, "V S"] | None = None
+    """Unit vectors of words by themselves, which hubness is measured against for such queries."""
 
     def narrow_questions(self) -> Float[Tensor, "R _"]:
         """[t; c]: what the reference texts ask `narrowed` vectors with.
@@ -68,10 +72,11 @@ def save_stack(
     encoder: str,
     lexicon: Lexicon | None = None,
     told: Float[Tensor, "R C"] | None = None,
+    terms: Float[Tensor, "V S"] | None = None,
 ) -> None:
-    """Writes a stack whole, or not at all; `told` are the lexicon's coefficients of the texts.
+    """Writes a stack whole, or not at all. Raises OSError.
 
-    Raises OSError.
+    `told` are the lexicon's coefficients of the texts, `terms` vectors of words by themselves.
     """
     tensors = {**stack.state_dict(), "texts": texts}
     said: dict[str, Any] = {"config": asdict(stack.config), "encoder": encoder}
@@ -80,6 +85,11 @@ def save_stack(
         tensors[LEXICON_BASIS] = torch.from_numpy(lexicon.basis)
         tensors[LEXICON_TOLD] = told
         said[LEXICON] = {"words": lexicon.words, "share": lexicon.share}
+        if lexicon.probe is not None:
+            tensors[PROBE_WEIGHTS] = torch.from_numpy(lexicon.probe.weights)
+            said[LEXICON]["offset"] = lexicon.probe.offset
+    if terms is not None:
+        tensors[TERMS] = terms
     stored: dict[str, Tensor] = {}
     for name, value in tensors.items():
         if value.ndim == 2 and value.numel() >= SMALLEST:
@@ -113,8 +123,10 @@ def load_stack(path: Path) -> TrainedStack:
         lexicon, told = None, None
         if LEXICON in said:
             rows, basis = state.pop(LEXICON_ROWS).numpy(), state.pop(LEXICON_BASIS).numpy()
-            lexicon = Lexicon.of(said[LEXICON], rows, basis)
+            weights = state.pop(PROBE_WEIGHTS).numpy() if PROBE_WEIGHTS in state else None
+            lexicon = Lexicon.of(said[LEXICON], rows, basis, weights)
             told = state.pop(LEXICON_TOLD)
+        terms = state.pop(TERMS, None)
         stack.load_state_dict(state)
         encoder = said["encoder"]
     except OSError as error:
@@ -126,7 +138,7 @@ def load_stack(path: Path) -> TrainedStack:
         raise ModelUnavailableError(
             f"{path}: not a readable stack ({why}); train it again with 'spectrum train'"
         ) from error
-    return TrainedStack(stack.eval(), texts, encoder, hashed, lexicon, told)
+    return TrainedStack(stack.eval(), texts, encoder, hashed, lexicon, told, terms)
 
 
 def eight_bits(

@@ -16,6 +16,12 @@ LEXICON_ROWS, LEXICON_BASIS = "lexicon.rows", "lexicon.basis"
 LEXICON_TOLD = "lexicon.told"
 """The lexicon's coefficients of the reference texts."""
 
+TERMS = "terms"
+"""Vectors of words by themselves, which hubness is measured against too."""
+
+PROBE_WEIGHTS = "probe.weights"
+"""Of the probe that tells sentences from words; its offset stands beside the lexicon's share."""
+
 
 def stack_hash(content: bytes) -> str:
     """BLAKE2b-128 of a stack's file, in hexadecimal."""

@@ -15,6 +15,7 @@ from jaxtyping import Float32
 
 from spectrum.encoders import Encoder, load_encoder
 from spectrum.stack.learning.story import learned_stack, write_stack
+from spectrum.stack.learning.terms import encoded_terms
 from spectrum.stack.levels import visual_levels
 from spectrum.stack.loading import SHIPPED
 from spectrum.stack.material import CaptionedImages, view_of
@@ -55,7 +56,9 @@ def main() -> None:
     texts = [text for own in material.texts for text in own]
     picked = np.random.default_rng(TRAINING.seed).choice(len(texts), REFERENCE_TEXTS, replace=False)
     rows = np.sort(picked)
-    write_stack(arguments.out, made, [texts[row] for row in rows], vectors[rows], identity)
+    terms = encoded_terms(made.common, encoder.encode_texts)
+    references = [texts[row] for row in rows]
+    write_stack(arguments.out, made, references, vectors[rows], identity, terms)
     logger.info("%s: %d bytes", arguments.out, arguments.out.stat().st_size)
 
 

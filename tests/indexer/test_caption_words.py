@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from alembic import command
-from alembic.config import Config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, select
@@ -16,7 +14,6 @@ from sqlalchemy import delete, func, select
 from indexer.caption_words import words_of_caption
 from indexer.captions import CaptionRow, store_captions
 from indexer.catalogue import Catalogue
-from indexer.database import connect, writing
 from indexer.filter_sql import _captioned, _like, _pieces_of_words
 from indexer.filters import TextMatch
 from indexer.records import EncodedFile
@@ -30,6 +27,7 @@ from indexer.schema import (
 )
 from indexer.searchable_text import searchable_text
 from indexer.selection import selected_ids
+from tests.indexer.revisions import revised
 from tests.stand_ins import ColourEncoder
 
 PICTURES = 6
@@ -156,16 +154,6 @@ def test_few_letters_are_looked_for_in_the_captions_themselves() -> None:
     assert "captions.searchable" in str(_captioned(("", "abc d", "")))
 
 
-def _revised(file: Path, to: str) -> None:
-    engine = connect(file)
-    config = Config()
-    config.set_main_option("script_location", "indexer:migrations")
-    with writing(engine).begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, to)
-    engine.dispose()
-
-
 def test_an_older_library_learns_the_words_of_its_captions(
     catalogue: Catalogue, tmp_path: Path
 ) -> None:
@@ -175,7 +163,7 @@ def test_an_older_library_learns_the_words_of_its_captions(
     before = noted(catalogue)
     assert len(before) == 13
     catalogue.close()
-    _revised(file, "0004")
+    revised(file, "0004")
     with closing(sqlite3.connect(file)) as connection:
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     assert not any("caption_word" in name for name in names)

@@ -27,6 +27,7 @@ from indexer.progress import Progress
 from indexer.vectors.exact_neighbours import exact_neighbours
 from retrieval import ImagePart, Library, Query, TextPart
 from spectrum.stack.protocol import Refiner
+from tests.indexer.revisions import revised
 from tests.refiners import SEMANTIC, MeanRefiner, StillRefiner
 from tests.stand_ins import ColourEncoder
 from tests.stories.test_faults import draw
@@ -118,8 +119,8 @@ def test_a_stored_vector_is_the_refiners_over_the_nearest_of_the_bank(
             np.testing.assert_array_equal(among.local[0], held.local[row])
             np.testing.assert_allclose(among.local[1:], held.local[near], atol=1e-3)
             one = refiner.refine(among.local[None], among.prompts[None], among.member_mask[None])
-            np.testing.assert_allclose(vectors[row, :-1], one.vectors[0], atol=1e-6)
-            assert vectors[row, -1] == pytest.approx(-one.hubness[0], abs=1e-6)
+            np.testing.assert_allclose(vectors[row, :-2], one.vectors[0], atol=1e-6)
+            np.testing.assert_allclose(vectors[row, -2:], -one.hubness[0], atol=1e-6)
 
 
 def test_the_local_vector_comes_back_with_half_precision(tmp_path: Path, photos: Path) -> None:
@@ -167,7 +168,7 @@ def test_a_refiner_that_moves_nothing_leaves_every_ranking(tmp_path: Path, photo
         refined.index(photos)
         base = stored(plain)
         for name, vector in stored(refined).items():
-            np.testing.assert_array_equal(vector, [*base[name], 0.0])
+            np.testing.assert_array_equal(vector, [*base[name], 0.0, 0.0])
         # Pictures that are asked with are refined over what they find, so words only.
         less = TextPart(text="red", weight=-0.5)
         for query in ("red", Query(parts=(TextPart(text="blue"), less)), Query(parts=(less,))):
@@ -353,11 +354,13 @@ def test_files_that_are_not_what_was_indexed_stay_unrefined(
         vectors = stored(library)
         bank = current_bank(library.catalogue, library.space.id)
         assert bank is not None
-        refined = [vectors[f"{i:03}.png"][-1] for i in range(3, N_PICTURES)]
-        assert bank.mean_hubness == pytest.approx(-np.mean(refined), abs=1e-6)
+        refined = [vectors[f"{i:03}.png"][-2:] for i in range(3, N_PICTURES)]
+        assert bank.mean_hubness == pytest.approx(-np.mean(refined, axis=0), abs=1e-6)
         ids = library.catalogue.ids_of_paths([str(photos / "001.png")])
         base = library.catalogue.vectors(np.array(list(ids.values())), library.space)[0]
-        np.testing.assert_allclose(vectors["001.png"], [*base, -bank.mean_hubness], atol=1e-7)
+        np.testing.assert_allclose(
+            vectors["001.png"], [*base, *np.negative(bank.mean_hubness)], atol=1e-7
+        )
         assert library.search("red", top=100, duplicates=True).n_searched == N_PICTURES
 
 
@@ -376,7 +379,7 @@ def test_pictures_are_found_before_they_are_refined(
         assert len(library.search("red", top=100, duplicates=True).hits) == N_PICTURES + 3
         bank = current_bank(library.catalogue, library.space.id)
         assert bank is not None
-        assert stored(library)["100.png"][-1] == pytest.approx(-bank.mean_hubness)
+        assert stored(library)["100.png"][-2:] == pytest.approx(np.negative(bank.mean_hubness))
         assert library.index(photos).refined == 3
         store = library.searcher._store
         hits = {
@@ -448,7 +451,7 @@ def test_words_do_not_see_the_visual_block(tmp_path: Path, photos: Path) -> None
         vectors = stored(one)
         for hit in hits:
             vector = vectors[Path(hit.path).name]
-            expected = float(vector[:SEMANTIC] @ text + vector[-1])
+            expected = float(vector[:SEMANTIC] @ text + vector[-2])
             assert hit.similarity == pytest.approx(expected, abs=1e-6)
 
 
@@ -471,7 +474,7 @@ def test_images_do_not_see_the_hubness(tmp_path: Path, photos: Path) -> None:
         )
         of_theirs = {hit.path: hit.similarity for hit in theirs}
         for hit in mine:
-            hubness = -stored(one)[Path(hit.path).name][-1]
+            hubness = -stored(one)[Path(hit.path).name][-2]
             expected = hit.similarity - 2 * hubness
             assert of_theirs[hit.path] == pytest.approx(expected, abs=1e-6)
         both = Query(parts=(TextPart(text="red"), ImagePart(image=str(image))))
@@ -533,7 +536,7 @@ def test_a_store_tells_its_bank(tmp_path: Path, photos: Path) -> None:
         (manifest,) = (library.folder / "faiss").rglob("manifest.json")
         assert bank is not None
         assert json.loads(manifest.read_text())["fingerprint"] == bank.fingerprint
-        assert json.loads(manifest.read_text())["dimension"] == 17
+        assert json.loads(manifest.read_text())["dimension"] == 18
     (tmp_path / "test.library" / "catalogue.sqlite").unlink()
     draw(photos, range(100, 103))
     with opened(tmp_path, MeanRefiner()) as library:
@@ -630,8 +633,8 @@ def test_vectors_over_a_bank_without_some(tmp_path: Path, photos: Path) -> None:
         near = exact_neighbours(local, local[::2].copy(), own, 3)
         among = np.concatenate([local[:, None], local[::2][near]], axis=1)
         expected = refiner.refine(among, among[:, :, :4], np.ones((N_PICTURES, 4), dtype=np.bool_))
-        np.testing.assert_allclose(rows[::-1, :-1], expected.vectors, atol=1e-3)
-        np.testing.assert_allclose(rows[::-1, -1], -expected.hubness, atol=1e-6)
+        np.testing.assert_allclose(rows[::-1, :-2], expected.vectors, atol=1e-3)
+        np.testing.assert_allclose(rows[::-1, -2:], -expected.hubness, atol=1e-6)
         assert_equal(stored(library), before)
 
 
@@ -669,3 +672,22 @@ def test_an_older_librarys_tables_are_made_when_it_is_opened(tmp_path: Path, pho
         assert library.search("red", top=100, duplicates=True).hits == hits
         assert library.index(photos).unrefined == N_PICTURES
         assert library.refine().refined == N_PICTURES
+
+
+def test_what_an_older_version_refined_has_one_hubness_for_all_that_is_asked(
+    tmp_path: Path, photos: Path
+) -> None:
+    with opened(tmp_path, MeanRefiner()) as library:
+        library.index(photos)
+        before = stored(library)
+    file = tmp_path / "test.library" / "catalogue.sqlite"
+    revised(file, "0005")
+    with opened(tmp_path, MeanRefiner()) as library:
+        after = stored(library)
+        assert after.keys() == before.keys()
+        for name, vector in before.items():
+            np.testing.assert_array_equal(after[name], [*vector[:-1], vector[-2]])
+        bank = current_bank(library.catalogue, library.space.id)
+        assert bank is not None
+        assert bank.mean_hubness[0] == bank.mean_hubness[1]
+        assert len(library.search("red", top=100, duplicates=True).hits) == N_PICTURES

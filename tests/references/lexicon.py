@@ -47,3 +47,25 @@ def both_ways(logits: list[list[float]]) -> float:
         right = sum(math.exp(logits[t][n]) for t in range(texts) if t % images == n)
         told -= math.log(right / total) / images
     return found + told
+
+
+def probe_equation(
+    words: list[list[float]], sentences: list[list[float]], ridge: float
+) -> tuple[list[list[float]], list[float]]:
+    """The matrix and the right side of the equation that a sentence probe's weights solve."""
+    texts = [(row, 0.0, 0.5 / len(words)) for row in words]
+    texts += [(row, 1.0, 0.5 / len(sentences)) for row in sentences]
+    width = len(texts[0][0])
+    mean = [sum(share * row[i] for row, _, share in texts) for i in range(width)]
+    left = [[0.0] * width for _ in range(width)]
+    right = [0.0] * width
+    for row, label, share in texts:
+        away = [row[i] - mean[i] for i in range(width)]
+        for i in range(width):
+            right[i] += share * away[i] * (label - 0.5)
+            for j in range(width):
+                left[i][j] += share * away[i] * away[j]
+    variance = sum(left[i][i] for i in range(width)) / width
+    for i in range(width):
+        left[i][i] += ridge * variance
+    return left, right

@@ -72,7 +72,7 @@ def test_a_subsets_accuracy_is_that_of_its_refiner(measured: Measured) -> None:
     members = np.concatenate([np.arange(37)[:, None], rows], axis=1)
     made = refiner.refine(local[members], prompts[members], np.ones((37, 4), dtype=np.bool_))
     asked = queries(images)
-    scores = asked.vectors @ made.vectors[:, :SEMANTIC].T - made.hubness
+    scores = asked.vectors @ made.vectors[:, :SEMANTIC].T - made.hubness[:, 0]
     right = scores[np.arange(len(scores)), asked.owners]
     ranks = 1 + (scores > right[:, None]).sum(axis=1)
     subset = next(each for each in measured.profile.subsets if each.modules == modules)
@@ -118,7 +118,7 @@ class Counting(StillRefiner):
         return ImageEvidence(self.local(images), images.semantic)
 
     def refine(self, *given: np.ndarray) -> Refined:
-        return Refined(given[0][:, 0], np.zeros(len(given[0]), dtype=np.float32))
+        return Refined(given[0][:, 0], np.zeros((len(given[0]), 2), dtype=np.float32))
 
 
 def test_the_first_phase_runs_once_for_subsets_that_differ_by_castle() -> None:
@@ -140,19 +140,19 @@ def test_every_image_counts_once_however_often_it_is_timed() -> None:
 
 def test_hubness_is_taken_off() -> None:
     """The first image is nearer to the text, and nearer to all texts."""
-    rows = np.array([[1.0, 0, 0, -0.5], [0.8, 0.6, 0, 0.0]], dtype=np.float32)
+    rows = np.array([[1.0, 0, 0, -0.5, 0], [0.8, 0.6, 0, 0.0, 0]], dtype=np.float32)
     asked = CaptionQueries(
         vectors=np.array([[1.0, 0]], dtype=np.float32),
         owners=np.array([1], dtype=np.int64),
         texts=("a dog",),
     )
     assert ranked_captions(rows, asked, None).values("mrr").tolist() == [1]
-    rows[0, -1] = 0
+    rows[0, -2] = 0
     assert ranked_captions(rows, asked, None).values("mrr").tolist() == [0.5]
 
 
 def test_captions_ask_by_their_words_too() -> None:
-    rows = np.array([[1.0, 0, 0, 0], [0.8, 0.6, 1.0, 0]], dtype=np.float32)
+    rows = np.array([[1.0, 0, 0, 0, 0], [0.8, 0.6, 1.0, 0, 0]], dtype=np.float32)
     asked = CaptionQueries(
         vectors=np.array([[1.0, 0]], dtype=np.float32),
         owners=np.array([1], dtype=np.int64),

@@ -12,7 +12,7 @@ from retrieval.ranking.blocks import block_lengths, image_queries, unit_blocks
 from retrieval.ranking.centring import Centring, centre, centred
 from retrieval.ranking.composition import image_query
 from retrieval.ranking.database_augmentation import augmented
-from retrieval.ranking.hubness import folded, folded_queries, hubness
+from retrieval.ranking.hubness import Hubness, folded, hubness, spared_queries
 from retrieval.ranking.neighbours import nearest_rows, search_of
 from retrieval.ranking.protocol import Found, Kind, Ranking, Reference
 from retrieval.ranking.query_expansion import expanded_queries
@@ -61,11 +61,14 @@ def kinds(seed: int, n: int) -> list[tuple[Kind, np.ndarray]]:
     ]
 
 
+def unsearched(queries: np.ndarray, k: int) -> Found:
+    raise AssertionError("this ranking asks nothing beforehand")
+
+
 def stored(name: str, vectors: np.ndarray) -> np.ndarray:
     """What `database` is given: the refined ranking is given vectors with their hubness."""
-    return (
-        folded(vectors, np.full(len(vectors), 0.25, np.float32)) if name == "spectrum" else vectors
-    )
+    offsets = np.full((len(vectors), 2), 0.25, np.float32)
+    return folded(vectors, offsets) if name == "spectrum" else vectors
 
 
 class TestNeighbours:
@@ -165,11 +168,24 @@ class TestHubness:
         assert hubness(texts(0, 3), texts(1, n_texts), neighbours=k).tolist() == [0, 0, 0]
 
     def test_folded_it_is_taken_off_texts_and_not_off_images(self) -> None:
-        vectors, offsets = images(12, 9), np.linspace(0.1, 0.5, 9, dtype=np.float32)
-        rows = folded(vectors, offsets)
+        vectors, bank = images(12, 9), texts(11, 13)
+        ranking = Hubness(bank)
+        rows, offsets = ranking.database(vectors), hubness(vectors[:, : bank.shape[1]], bank)
         for kind, queries in kinds(13, 4):
             expected = queries @ vectors.T - (offsets if kind == "text" else 0)
-            np.testing.assert_allclose(folded_queries(queries, kind) @ rows.T, expected, atol=1e-6)
+            asked = ranking.queries(queries, kind, unsearched)
+            np.testing.assert_allclose(asked @ rows.T, expected, atol=1e-6)
+
+    def test_several_are_weighed_by_the_query_and_images_know_none(self) -> None:
+        vectors, offsets = images(12, 9), texts(14, 9)[:, :2]
+        rows, queries = folded(vectors, offsets), images(13, 4)
+        np.testing.assert_array_equal(
+            spared_queries(queries, 2) @ rows.T, spared_queries(queries, 2)[:, :-2] @ vectors.T
+        )
+        asked = spared_queries(queries, 2)
+        asked[:, -2:] = 0.75, 0.25
+        expected = queries @ vectors.T - offsets @ np.float32([0.75, 0.25])
+        np.testing.assert_allclose(asked @ rows.T, expected, atol=1e-6)
 
     def test_a_hub_falls_behind(self) -> None:
         """The hub is at .8 from every text, the other at 1 from its own alone."""
@@ -178,8 +194,9 @@ class TestHubness:
         query = np.float32([[0.8, 0.6, 0]])
         vectors = np.stack([hub, own])
         assert (query @ vectors.T).argmax() == 0
-        rows = folded(vectors, hubness(vectors, bank, neighbours=3, weight=1.0))
-        assert (folded_queries(query, "text") @ rows.T).argmax() == 1
+        ranking = Hubness(bank, neighbours=3, weight=1.0)
+        asked = ranking.queries(query, "text", unsearched)
+        assert (asked @ ranking.database(vectors).T).argmax() == 1
 
 
 class TestCentring:
@@ -246,6 +263,8 @@ class TestEveryRanking:
         """Similarities after whatever the ranking does, in the order of the database."""
         ranking: Ranking = fitted_ranking(name, reference())
         rows = ranking.database(stored(name, database))
+        if name == "spectrum" and kind == "text":
+            queries = np.pad(queries, ((0, 0), (0, 2)))
         asked = ranking.queries(queries, kind, search_of(rows))
         assert asked.shape == (len(queries), rows.shape[1])
         similarities = asked @ rows.T

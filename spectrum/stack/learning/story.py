@@ -21,9 +21,11 @@ from spectrum.stack.config import StackConfig
 from spectrum.stack.learning.captions import Parts, parts_of, reference_texts
 from spectrum.stack.learning.course import Course
 from spectrum.stack.learning.figures import measured
+from spectrum.stack.learning.terms import Terms, common_words, encoded_terms
 from spectrum.stack.lexicon import Lexicon
 from spectrum.stack.lexicon_training import LexiconTraining, best_share, learned_lexicon
 from spectrum.stack.material import CaptionedImages
+from spectrum.stack.sentence_probe import fitted_probe
 from spectrum.stack.stack import Stack
 from spectrum.stack.training import StackTrainer, StackTraining
 from spectrum.stack.weight_file import load_stack, save_stack
@@ -41,6 +43,8 @@ class LearnedStack(NamedTuple):
     epochs: list[Epoch]
     lexicon: Lexicon | None
     """What words look like; None where the material has no texts, or they do not help."""
+    common: tuple[str, ...] = ()
+    """The words of the lexicon that are said most often."""
 
 
 def learned(course: Course, captions: Mapping[str, Sequence[str]], target: Path) -> dict[str, Any]:
@@ -61,7 +65,8 @@ def learned(course: Course, captions: Mapping[str, Sequence[str]], target: Path)
     )
     chosen = reference_texts(captions, parts.learned, course.training.seed)
     texts = course.said(chosen)
-    write_stack(target, made, chosen, texts, course.encoder.identity)
+    terms = encoded_terms(made.common, course.said)
+    write_stack(target, made, chosen, texts, course.encoder.identity, terms)
     report = _facts(course, parts, material, made, len(texts))
     return report | _measured(course, parts.held_out, captions, target)
 
@@ -86,7 +91,9 @@ def learned_stack(
     stack = Stack(stack_config(material, encoder, visual_weight, remembered))
     trainer = StackTrainer(stack, material, training)
     epochs = trainer.run(checkpoint, watch)
-    return LearnedStack(stack, epochs, _lexicon(trainer))
+    lexicon = _lexicon(trainer)
+    common = () if lexicon is None else common_words(material.texts, lexicon)
+    return LearnedStack(stack, epochs, lexicon, common)
 
 
 def _lexicon(trainer: StackTrainer) -> Lexicon | None:
@@ -113,13 +120,22 @@ def write_stack(
     references: Sequence[str],
     vectors: Float32[np.ndarray, "R S"],
     encoder: EncoderIdentity,
+    terms: Terms | None = None,
 ) -> None:
-    """Writes what was learned, with the texts that hubness is measured against. Raises OSError."""
-    told = None
-    if made.lexicon is not None:
-        told = torch.from_numpy(made.lexicon.coefficients(references))
+    """Writes what was learned, with the texts that hubness is measured against. Raises OSError.
+
+    `references` are sentences and `vectors` theirs; without `terms`, words by themselves, all that
+    is asked counts as a sentence.
+    """
+    lexicon, told, alone = made.lexicon, None, None
+    if lexicon is not None:
+        told = torch.from_numpy(lexicon.coefficients(references))
+        if terms is not None:
+            words = np.concatenate([terms.alone, terms.framed])
+            lexicon = replace(lexicon, probe=fitted_probe(words, vectors))
+            alone = torch.from_numpy(terms.alone)
     texts = torch.from_numpy(vectors)
-    save_stack(target, made.stack, texts, encoder.fingerprint, made.lexicon, told)
+    save_stack(target, made.stack, texts, encoder.fingerprint, lexicon, told, alone)
 
 
 def stack_config(

@@ -25,6 +25,11 @@ LEXICON = Lexicon(WORDS, ROWS, BASIS, 0.4)
         ("snow_ball 2nd café", ["snow", "ball", "2nd", "café"]),
         ("\uff24\uff4f\uff47", ["dog"]),
         ("...", []),
+        ("A photo of a dog", ["a", "dog"]),
+        ("  the Pictures of dogs", ["dogs"]),
+        ("a man takes a photo of a dog", ["a", "man", "takes", "photo", "of", "dog"]),
+        ("photo of", ["photo", "of"]),
+        ("photographer of dogs", ["photographer", "of", "dogs"]),
     ],
 )
 def test_words(text: str, words: list[str]) -> None:

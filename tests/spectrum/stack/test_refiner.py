@@ -11,6 +11,7 @@ from spectrum.stack.config import LAYERS
 from spectrum.stack.protocol import MODULES, Module, Refiner
 from spectrum.stack.refiner import AT_ONCE, StackRefiner
 from tests.references import stack as loops
+from tests.spectrum.harmony.vectors import unit
 from tests.spectrum.stack.stacks import (
     NEIGHBOURS,
     SEMANTIC,
@@ -90,9 +91,21 @@ def test_hubness_is_that_of_the_refined_vectors() -> None:
     given = trained(texts=11)
     made = StackRefiner(given).refine(*arrays(5))
     looped = loops.hubness(made.vectors[:, :SEMANTIC].tolist(), given.texts.tolist(), 1)
-    np.testing.assert_allclose(made.hubness, looped, atol=1e-6)
+    np.testing.assert_allclose(made.hubness, np.stack([looped, looped], axis=1), atol=1e-6)
     without = StackRefiner(given._replace(texts=torch.empty(0, SEMANTIC))).refine(*arrays(5))
-    assert without.hubness.tolist() == [0] * 5
+    assert without.hubness.tolist() == [[0, 0]] * 5
+
+
+def test_hubness_among_words_is_another() -> None:
+    given, words = trained(texts=11), unit(250, SEMANTIC, seed=8).float()
+    made = StackRefiner(given._replace(terms=words)).refine(*arrays(5))
+    semantic = made.vectors[:, :SEMANTIC].tolist()
+    np.testing.assert_allclose(
+        made.hubness[:, 0], loops.hubness(semantic, given.texts.tolist(), 1), atol=1e-6
+    )
+    np.testing.assert_allclose(
+        made.hubness[:, 1], loops.hubness(semantic, words.tolist(), 2), atol=1e-6
+    )
 
 
 def test_without_modules_vectors_stay_bit_for_bit() -> None:
@@ -123,7 +136,7 @@ def test_nothing_in_is_nothing_out() -> None:
     assert evidence.prompts.shape == (0, SEMANTIC)
     made = refiner.refine(*arrays(0))
     assert made.vectors.shape == (0, SEMANTIC + VISUAL)
-    assert made.hubness.shape == (0,)
+    assert made.hubness.shape == (0, 2)
 
 
 def test_an_encoder_without_a_visual_block_is_refined() -> None:

@@ -1,6 +1,7 @@
 """A stack as a file: what comes back, and what is said of files that are none."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch.nn import functional
 from spectrum.encoders.protocol import ModelUnavailableError
 from spectrum.stack.config import StackConfig
 from spectrum.stack.lexicon import Lexicon, load_lexicon, text_questions
+from spectrum.stack.sentence_probe import SentenceProbe
 from spectrum.stack.stack import Stack
 from spectrum.stack.weight_file import eight_bits, load_stack, save_stack
 from spectrum.stack.weight_names import SCALES
@@ -56,11 +58,28 @@ def test_a_lexicon_comes_back_with_and_without_torch(tmp_path: Path) -> None:
     np.testing.assert_array_equal(alone.readings(said), held.lexicon.readings(said))
     np.testing.assert_allclose(alone.readings(said), known.readings(said), atol=0.02)
     asked = text_questions(known, said, given.texts.numpy(), small_config().width)
-    wide = held.texts @ torch.eye(given.texts.shape[1], asked.shape[1])
+    wide = held.texts @ torch.eye(given.texts.shape[1], asked.shape[1] - 2)
     wide += held.told @ torch.from_numpy(held.lexicon.basis)
-    np.testing.assert_allclose(wide.numpy(), asked, atol=0.02)
+    np.testing.assert_allclose(wide.numpy(), asked[:, :-2], atol=0.02)
+    assert asked[:, -2:].tolist() == [[1, 0]] * 17
     seen = vectors(7)
     torch.testing.assert_close(held.narrowed(seen) @ held.narrow_questions().mT, seen @ wide.mT)
+
+
+def test_words_by_themselves_and_their_probe_come_back(tmp_path: Path) -> None:
+    given, terms = trained(), vectors(9)[:, : small_config().semantic_width]
+    probe = SentenceProbe(np.linspace(-1, 1, terms.shape[1], dtype=np.float32), 0.25)
+    known = replace(lexicon(), probe=probe)
+    told = torch.zeros(len(given.texts), 64)
+    path = tmp_path / "stack"
+    save_stack(path, given.stack, given.texts, given.encoder, known, told, terms)
+    held, alone = load_stack(path), load_lexicon(path)
+    torch.testing.assert_close(held.terms, terms)
+    for each in (held.lexicon, alone):
+        assert each
+        assert each.probe
+        assert each.probe.offset == 0.25
+        np.testing.assert_array_equal(each.probe.weights, probe.weights)
 
 
 def test_a_stack_without_a_lexicon(file: Path) -> None:
