@@ -4,12 +4,13 @@ python -m benchmarks.refinement.names [--shared ../shared] [--work .training] [-
 
 Classes of three collections, asked by "a photo of a NAME" and by "NAME"; then words among the
 photographs of Flickr8k dev, where those are right of which at least two captions say the word.
-Differences are to the encoder's own vectors, with 95 % intervals by bootstrap over what is asked.
+mAP of each way; what refinement gains over the encoder's own vectors with 95 % intervals, by
+bootstrap over what is asked.
 """
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from benchmarks.refinement.material import (
     captioned_split,
     classified_folder,
 )
-from benchmarks.refinement.measures import Measured, ranked, table
+from benchmarks.refinement.measures import Measured, gain, ranked
 from benchmarks.refinement.stack import evidence_of, questions, refined
 from retrieval.ranking import fitted_ranking
 from retrieval.ranking.hubness import folded
@@ -35,7 +36,8 @@ from spectrum.stack.weight_file import TrainedStack, load_stack
 from spectrum.training.photographs import classified
 
 CLASSES = ("caltech_half", "clothing/train", "clothing/validation")
-FRAMES = ("a photo of a {}", "{}")
+FRAMES = ("{}", "a photo of a {}")
+OWN, REFINED = "encoder's own", "refined"
 
 MENTIONS = 2
 """Captions of five that say a word, for the photograph to count as showing it."""
@@ -57,8 +59,8 @@ def measured(
     photographs: Photographs,
     texts: Sequence[str],
     relevant: np.ndarray,
-) -> str:
-    """A table of texts that ask among photographs, which are each other's bank."""
+) -> dict[str, Measured]:
+    """Texts that ask among photographs, which are each other's bank, in every way."""
     vectors = encoder.encode_texts(texts)
     asked = Captioned(photographs, vectors[:, None], tuple(texts))
     raw = photographs.vectors
@@ -69,21 +71,25 @@ def measured(
         return ranked(way, database, queries, "text", relevant, np.arange(len(texts)))
 
     alone = np.pad(vectors, ((0, 0), (0, raw.shape[1] - vectors.shape[1])))
-    rows = {"the encoder's own vectors": line("raw", raw, alone)}
+    rows = {OWN: line("raw", raw, alone)}
     assert stack.lexicon is not None
     for name, weights in {
-        "refined, without the lexicon": stack._replace(lexicon=None, told=None),
-        "refined, all taken for sentences": stack._replace(
-            lexicon=replace(stack.lexicon, probe=None)
-        ),
-        "refined": stack,
+        "without the lexicon": stack._replace(lexicon=None, told=None),
+        "all taken for sentences": stack._replace(lexicon=replace(stack.lexicon, probe=None)),
+        REFINED: stack,
     }.items():
         refiner = StackRefiner(weights)
         evidence = evidence_of(refiner, photographs)
         made = refined(refiner, evidence, evidence, in_bank=True)
         database = folded(made.vectors, made.hubness)
         rows[name] = line("spectrum", database, questions(refiner, asked))
-    return table(rows, ("hit@1", "hit@10", "mAP"), ("hit@1", "mAP"), "the encoder's own vectors")
+    return rows
+
+
+def cells(rows: Mapping[str, Measured]) -> list[str]:
+    """mAP of each way, and what refinement gains over the encoder's own vectors."""
+    shown = [f"{100 * float(each.values['mAP'].mean()):.1f}" for each in rows.values()]
+    return [*shown, *(gain(rows[REFINED], rows[OWN], metric) for metric in ("mAP", "hit@1"))]
 
 
 def said_words(captions: Sequence[str], images: int) -> tuple[list[str], np.ndarray]:
@@ -114,15 +120,20 @@ def main() -> None:
         labels = np.unique([photograph.label for photograph in told])
         names = [label.replace("_", " ").lower() for label in labels]
         right = np.arange(len(labels))[:, None] == data.labels[None]
-        asked.append((f"Names, {folder}", data.photographs, names, right))
+        asked.append((folder, data.photographs, names, right))
     dev = captioned_split(encoder, said.shared, said.work, "dev")
     words, right = said_words(dev.texts, len(dev.photographs.semantic))
-    asked.append(("Words, Flickr8k dev", dev.photographs, words, right))
+    asked.append(("words, Flickr8k dev", dev.photographs, words, right))
+    ways = [OWN, "without the lexicon", "all taken for sentences", REFINED]
+    print(f"| asked | n | {' | '.join(ways)} | mAP gained | hit@1 gained |")
+    print(f"| --- |{' ---: |' * (1 + len(ways))} --- | --- |")
     for title, photographs, names, right in asked:
         for frame in FRAMES:
             texts = [frame.format(name) for name in names]
             found = measured(encoder, stack, photographs, texts, right)
-            print(f'\n### {title}, {len(texts)} asked as "{frame.format("NAME")}"\n\n{found}')
+            print(
+                f"| {title}: {frame.format('NAME')} | {len(texts)} | {' | '.join(cells(found))} |"
+            )
     print(f"\n{machine_line('torch')}")
 
 
