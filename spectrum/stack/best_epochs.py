@@ -13,9 +13,9 @@ class Epoch(NamedTuple):
     stage: int
     """1 to 3; 0 is the closed-form start."""
     epoch: int
-    """From 1 within its stage."""
+    """From 1 within its stage; 0 is as the stage found it."""
     training_loss: float
-    """Of the stage's own objective; nan for the start."""
+    """Of the stage's own objective; nan before its first epoch."""
     validation_loss: float
     """Text to image of the integrated vector, `module_loss`."""
     validation_losses: dict[str, float]
@@ -85,7 +85,7 @@ def kept_epochs(history: Sequence[Epoch]) -> dict[int, dict[str, int]]:
     for before, said in pairwise(history):
         if said.stage not in kept:
             kept[said.stage] = dict.fromkeys(parts_of_stage(said.stage), 0)
-            losses[said.stage] = BestLosses(said.stage, before)
+            losses[said.stage] = BestLosses(said.stage, before if said.epoch else said)
         for part in losses[said.stage].improved(said):
             kept[said.stage][part] = said.epoch
     return kept

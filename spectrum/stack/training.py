@@ -167,8 +167,10 @@ class StackTrainer:
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser, rate, total_steps=max(6, steps * epochs), pct_start=0.2
         )
-        best = Best(stage, self.stack, self.history[-1])
         pooled = None if stage == 3 else self._pooled()
+        if stage > 1:  # the last stage was left with other states than its last epoch's
+            self.note(stage, 0, float("nan"), 0.0, None if pooled is None else pooled[0])
+        best = Best(stage, self.stack, self.history[-1])
         for epoch in range(1, epochs + 1):
             started = time.perf_counter()
             bank = self._bank() if stage == 3 else None

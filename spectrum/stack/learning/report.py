@@ -151,7 +151,7 @@ def _charts(epochs: list[dict[str, Any]]) -> str:
     begun: dict[str, int] = {}
     for point, epoch in enumerate(epochs):
         if epoch["stage"]:
-            begun.setdefault(STAGES[epoch["stage"]], point - 1)
+            begun.setdefault(STAGES[epoch["stage"]], point - min(1, epoch["epoch"]))
     integrated = {"integrated vector": [epoch["validation_loss"] for epoch in epochs]}
     alone = {
         said: [epoch["validation_losses"][name] for epoch in epochs]
@@ -162,7 +162,7 @@ def _charts(epochs: list[dict[str, Any]]) -> str:
         chart("Each module alone, validation loss", alone, begun),
     ]
     for stage, name in STAGES.items():
-        own = [epoch["training_loss"] for epoch in epochs if epoch["stage"] == stage]
+        own = [said["training_loss"] for said in epochs if said["stage"] == stage and said["epoch"]]
         made.append(
             chart(f"Stage {name}: its own loss in training", {"training": [None, *own]}, {})
         )

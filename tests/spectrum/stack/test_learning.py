@@ -125,6 +125,22 @@ def test_each_part_has_a_kept_epoch_of_its_own_until_all_are_one() -> None:
     assert kept_epochs(said[:1]) == {}
 
 
+def test_a_stage_has_to_be_better_than_what_it_found_not_than_the_epoch_before_it() -> None:
+    said = [
+        epoch(0, 0, 9.0, nexus=5.0),
+        epoch(1, 1, 1.0, nexus=2.0),
+        epoch(1, 2, 2.0, nexus=4.0),
+        epoch(2, 0, 2.0, nexus=2.0),
+        epoch(2, 1, 2.0, nexus=3.0),
+        epoch(3, 0, 1.5),
+        epoch(3, 1, 1.8),
+    ]
+    kept = kept_epochs(said)
+    assert kept[1]["nexus"] == 1
+    assert kept[2]["nexus"] == 0
+    assert kept[3] == {"integrated": 0}
+
+
 def test_a_stack_has_the_encoders_shape(tmp_path: Path) -> None:
     course = course_of(tmp_path)
     captions = taught(course)
@@ -160,7 +176,7 @@ def test_the_story_from_pictures_to_a_file(tmp_path: Path) -> None:
     assert report["captions"]["per_image"] == 3
     assert report["encoder"]["grid"] == [8, 8, 3]
     assert [(said["stage"], said["epoch"]) for said in report["epochs"]] == [
-        (0, 0), (1, 1), (2, 1), (3, 1),
+        (0, 0), (1, 1), (2, 0), (2, 1), (3, 0), (3, 1),
     ]  # fmt: skip
     assert report["epochs"][0]["training_loss"] is None
     told = kept_epochs([Epoch(**said) for said in report["epochs"]])

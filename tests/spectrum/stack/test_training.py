@@ -56,7 +56,18 @@ def whole() -> StackTrainer:
 
 def test_every_stage_is_in_the_history(whole: StackTrainer) -> None:
     stages = [(epoch.stage, epoch.epoch) for epoch in whole.history]
-    assert stages == [(0, 0), (1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (3, 1), (3, 2)]
+    assert stages == [
+        (0, 0),
+        (1, 1),
+        (1, 2),
+        (1, 3),
+        (2, 0),
+        (2, 1),
+        (2, 2),
+        (3, 0),
+        (3, 1),
+        (3, 2),
+    ]
     assert math.isnan(whole.history[0].training_loss)
     modules = set(whole.history[0].validation_losses)
     assert modules == {"nexus", "oracle", "harmony", "prompts", "descriptions"}
@@ -97,8 +108,8 @@ def test_a_killed_run_ends_as_one_that_was_not(
     trainer.run(tmp_path / "kept", lambda epoch: watched.append(epoch.stage))
     assert min(watched) == stage
     assert same_weights(trainer.stack, whole.stack)
-    without_time = [epoch._replace(seconds=0.0) for epoch in trainer.history[1:]]
-    assert without_time == [epoch._replace(seconds=0.0) for epoch in whole.history[1:]]
+    without_time = [repr(epoch._replace(seconds=0.0)) for epoch in trainer.history]
+    assert without_time == [repr(epoch._replace(seconds=0.0)) for epoch in whole.history]
 
 
 def test_a_run_that_was_over_is_not_run_again(whole: StackTrainer, tmp_path: Path) -> None:
@@ -129,7 +140,7 @@ def test_any_number_of_steps_is_a_schedule(alone: int, integrated: int) -> None:
     """One step an epoch: torch's own schedule fails at five."""
     training = dataclasses.replace(BRIEF, alone=alone, together=0, integrated=integrated, batch=500)
     history = trained(training, material=captioned(12)).history
-    assert len(history) == 1 + alone + integrated
+    assert len([each for each in history if each.epoch]) == alone + integrated
     assert all(math.isfinite(epoch.validation_loss) for epoch in history)
 
 
@@ -171,7 +182,7 @@ def test_an_encoder_without_a_visual_block_is_trained() -> None:
     stack = fresh_stack(small_config(visual=0))
     trainer = StackTrainer(stack, captioned(40, visual=0), training)
     history = trainer.run()
-    assert [epoch.stage for epoch in history] == [0, 1, 2, 3]
+    assert [epoch.stage for epoch in history] == [0, 1, 2, 2, 3, 3]
     assert all(math.isfinite(epoch.validation_loss) for epoch in history)
 
 
