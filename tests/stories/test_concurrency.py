@@ -152,13 +152,15 @@ def test_threads_search_while_the_library_grows_and_shrinks(tmp_path: Path, pict
                 library.similar(pictures / "039.png", top=5)
 
         with threads(ask, 3) as raised:
-            with opened(tmp_path) as writer:
-                for i in range(4):
-                    for old in range(8 * i, 8 * i + 8):
-                        (pictures / f"{old:03}.png").unlink()
-                    draw(pictures, range(100 * (i + 1), 100 * (i + 1) + 8))
-                    writer.index(pictures, options=BuildOptions(prune=True))
-            done.set()
+            try:
+                with opened(tmp_path) as writer:
+                    for i in range(4):
+                        for old in range(8 * i, 8 * i + 8):
+                            (pictures / f"{old:03}.png").unlink()
+                        draw(pictures, range(100 * (i + 1), 100 * (i + 1) + 8))
+                        writer.index(pictures, options=BuildOptions(prune=True))
+            finally:
+                done.set()
         assert (raised, store.overlaps) == ([], [])
         assert {"search", "upsert", "delete", "publish", "count"} <= set(store.calls)
         assert library.search("red").n_searched == 40
