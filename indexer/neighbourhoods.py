@@ -2,13 +2,14 @@
 
 import os
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import faiss
 import numpy as np
 from jaxtyping import Bool, Float16, Float32, Int64
+from threadpoolctl import threadpool_limits
 
 from indexer.banks import HUBNESSES, BankRow, RefinedRow, neighbours_of
 from indexer.catalogue import Catalogue
@@ -49,12 +50,21 @@ def frozen_bank(
     n = 0
     stack = refiner.identity.fingerprint
     # Small blocks: what large ones leave of the heap in pieces would stay for the whole run.
-    for block in local_blocks(catalogue, members, space, stack, size=IMAGES_PER_BLOCK):
+    for block in _read_ahead(local_blocks(catalogue, members, space, stack, size=IMAGES_PER_BLOCK)):
         some = slice(n, n + len(block.ids))
         ids[some], local[some], prompts[some] = block
         likeness[some] = refiner.likeness(block.local)
         n += len(block.ids)
     return FrozenBank(ids[:n], likeness[:n], local[:n], prompts[:n], sketch_of(likeness[:n]))
+
+
+def _read_ahead(blocks: Iterator[LocalVectors]) -> Iterator[LocalVectors]:
+    """The blocks, each read while the one before it is worked on."""
+    with ThreadPoolExecutor(1) as reading:
+        ahead = reading.submit(next, blocks, None)
+        while (block := ahead.result()) is not None:
+            ahead = reading.submit(next, blocks, None)
+            yield block
 
 
 def refined_blocks(
@@ -70,13 +80,15 @@ def refined_blocks(
     refining = ThreadPoolExecutor(1)
     pending: deque[Future[list[RefinedRow]]] = deque()
     try:
-        for block in blocks:
-            nearest = searching.submit(_nearest_rows, block, bank, refiner)
-            pending.append(refining.submit(_refined_rows, block, nearest, bank, refiner))
-            if len(pending) > searchers:
+        # BLAS's own threads would spin between the small products that they get to do.
+        with threadpool_limits(1, user_api="blas"):
+            for block in blocks:
+                nearest = searching.submit(_nearest_rows, block, bank, refiner)
+                pending.append(refining.submit(_refined_rows, block, nearest, bank, refiner))
+                if len(pending) > searchers:
+                    yield pending.popleft().result()
+            while pending:
                 yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
     finally:
         searching.shutdown(cancel_futures=True)
         refining.shutdown(cancel_futures=True)

@@ -51,7 +51,7 @@ def candidate_ids(
 
 def scored(ids: Int64[np.ndarray, "C"], asked: Asked, ranking: Ranking | None) -> Scored:
     """These candidates with their exact similarities, those of the `ranking` if there is one."""
-    # Another process may have pruned some of them since the store was synchronised.
+    # Another thread may have synchronised the store since, and some of them are pruned.
     ids, stored = asked.view.vectors(ids)
     similarities = exact_similarities(stored, asked.vector[None])[:, 0] - asked.level
     order = np.lexsort((ids, -similarities))

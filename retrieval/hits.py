@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Int64
 
-from indexer.captions import captions_of
+from indexer.captions import texts_of
 from indexer.catalogue import Catalogue
 from indexer.filters import Condition
 from indexer.near_duplicates import difference_hashes
@@ -16,23 +16,36 @@ from retrieval.ranking.folding import alike_by_hash, folded_rows
 from retrieval.ranking.negation import judged_order, judgement, unwanted_words
 from retrieval.view import View
 
+FOLDED_FETCH = 20
+"""Near duplicates stand close to one another in a ranking: so many more, and few have to be looked
+at again."""
+
 
 def best_hits(scored: Scored, asked: Asked, n_certain: int) -> tuple[Hit, ...]:
     """The best of these, of which the first `n_certain` are known to be the library's best."""
-    request, order = asked.request, scored.order
-    # Before anything is folded: a picture that went missing must not stand for its likes.
-    paths = fitting_files(asked.view.catalogue, scored.ids, request.where)
-    found = np.array([bool(paths[id]) for id in scored.ids.tolist()], dtype=np.bool_)
-    certain = order[:n_certain]
-    certain, order = certain[found[certain]], order[found[order]]
+    request, rows = asked.request, scored.order[:n_certain]
     if asked.unwanted is not None:
-        order = certain = _without_unwanted(scored, certain, asked, asked.unwanted)
-    if request.duplicates:
-        rows = [[row] for row in order.tolist()]
-    else:
-        rows = _folded(scored, certain, asked.view)
+        rows = _without_unwanted(scored, rows, asked, asked.unwanted)
+    elif request.duplicates:
+        rows = scored.order
+    some = rows[: request.top if request.duplicates else request.top + FOLDED_FETCH]
+    # Files and hashes of those behind are looked up only where these were not enough.
+    hits = _shown(scored, some, asked)
+    return hits if len(hits) == min(request.top, len(rows)) else _shown(scored, rows, asked)
+
+
+def _shown(scored: Scored, rows: Int64[np.ndarray, "C"], asked: Asked) -> tuple[Hit, ...]:
+    """What is shown of these rows, at most as many as are asked for."""
+    request, ids = asked.request, scored.ids[rows]
+    paths = fitting_files(asked.view.catalogue, ids, request.where)
+    # Before anything is folded: a picture that went missing must not stand for its likes.
+    found = rows[np.array([bool(paths[id]) for id in ids.tolist()], dtype=np.bool_)]
+    folded = [[row] for row in found.tolist()]
+    if not request.duplicates:
+        folded = _folded(scored, found, asked.view)
     return tuple(
-        _hit(rank, alike, scored, paths) for rank, alike in enumerate(rows[: request.top], start=1)
+        _hit(rank, alike, scored, paths)
+        for rank, alike in enumerate(folded[: request.top], start=1)
     )
 
 
@@ -56,10 +69,10 @@ def _without_unwanted(
 ) -> Int64[np.ndarray, "M"]:
     """These rows in the order to show, without those that answer the unwanted words."""
     query, ids = asked.request.query, scored.ids[rows]
-    said = captions_of(asked.view.catalogue, ids.tolist())
+    said = texts_of(asked.view.catalogue, ids.tolist())
     judged = judgement(
         query,
-        [[caption.text for caption in said[id]] for id in ids.tolist()],
+        [said[id] for id in ids.tolist()],
         scored.by_part[rows][:, unwanted_words(query)],
         moments,
     )

@@ -20,9 +20,10 @@ from indexer.spaces import open_store, synchronise
 from retrieval.answer import Answer, Hit
 from retrieval.asked import Asked, Request
 from retrieval.candidates import candidate_ids, scored
-from retrieval.hits import best_hits
+from retrieval.hits import FOLDED_FETCH, best_hits
 from retrieval.query import ImagePart, Part, Query
 from retrieval.ranking.composition import (
+    Moments,
     composed_level,
     composed_query,
     image_query,
@@ -45,9 +46,6 @@ if TYPE_CHECKING:
     from retrieval.library import Library
 
 LexiconOf = Callable[[BankRow | None], Lexicon | None]
-
-# Near duplicates stand close to one another in a ranking: so many more, and few have to be fetched.
-FOLDED_FETCH = 20
 
 
 class Searcher:
@@ -181,16 +179,13 @@ class Searcher:
             return ranked_parts(self._ranking, _kinds(query), parts, view.found)
         # Reading a stack's file takes longer than a search, and only words need it.
         lexicon = self._lexicon_of(view.bank) if "text" in _kinds(query) else None
-        return neighbourhood_parts(
-            query,
-            asked_parts(query, parts, lexicon),
-            view.found,
-            semantic=self._space.identity.semantic_dimension,
-        )
+        semantic = self._space.identity.semantic_dimension
+        asked = asked_parts(query, parts, lexicon, semantic=semantic)
+        return neighbourhood_parts(query, asked, view.found, semantic=semantic)
 
     def _composed(self, request: Request, parts: Float32[np.ndarray, "P E"], view: View) -> Asked:
         """The parts in one vector; an intended image as the intent has it."""
-        query, intended, moments = request.query, 0.0, None
+        query, intended = request.query, 0.0
         unwanted = unwanted_words(query)
         alone = len(parts) == 1 and not unwanted.any() and not query.is_intended
         sample = parts[:0] if alone else view.sample()
@@ -203,10 +198,11 @@ class Searcher:
                 semantic=self._space.identity.semantic_dimension,
                 encode=lambda texts: self._encoded_texts(tuple(texts)),
             )
-        vector, level = _one_vector(query, parts, sample)
-        if unwanted.any():
-            moments = similarity_moments(parts[unwanted], sample)
-        return Asked(request, view, parts, vector, level + intended, moments)
+        moments = similarity_moments(parts, sample)
+        vector, level = _one_vector(query, parts, moments)
+        of_unwanted = Moments(moments.mean[unwanted], moments.spread[unwanted])
+        held_against = of_unwanted if unwanted.any() else None
+        return Asked(request, view, parts, vector, level + intended, held_against)
 
     def _hits(
         self, asked: Asked, among: Int64[np.ndarray, "A"] | None, seconds: dict[str, float]
@@ -273,13 +269,12 @@ def opened_searcher(library: "Library", ranking: str) -> Searcher:
 
 
 def _one_vector(
-    query: Query, parts: Float32[np.ndarray, "P E"], sample: Float32[np.ndarray, "N E"]
+    query: Query, parts: Float32[np.ndarray, "P E"], moments: Moments
 ) -> tuple[Float32[np.ndarray, "E"], float]:
     """The vector to search with, and what is taken off every similarity."""
     weights = finding_weights(query)
     if len(parts) == 1:
         return (parts[0] if weights[0] > 0 else -parts[0]), 0.0
-    moments = similarity_moments(parts, sample)
     return composed_query(parts, weights, moments), composed_level(weights, moments)
 
 

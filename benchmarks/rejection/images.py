@@ -10,8 +10,9 @@ import numpy as np
 
 from benchmarks.machine import machine_line
 from benchmarks.rejection.tables import rate_line, separation_table, verdict
-from benchmarks.rejection.vectors import image_vectors
+from benchmarks.rejection.vectors import distorted_pictures, image_vectors
 from retrieval.rejection.contest import contestant, detector_names
+from retrieval.rejection.gate import Head
 from retrieval.rejection.image_fitting import image_head
 from retrieval.trust import framework_detectors
 
@@ -37,14 +38,19 @@ def main() -> None:
     widths = (400, library.shape[1] - 400)
     shares = np.array([np.sqrt(0.1), np.sqrt(0.9)], dtype=np.float32)
     scale = np.repeat(shares / shares.sum(), widths).astype(np.float32)
+    spoilt = distorted_pictures(data, cache, arguments.library)
     found, samples = [], {}
     names = arguments.only or ["max-cosine"]
-    first = image_head(library, widths, scale, names[0], framework_detectors(), false_reject=0.05)
+
+    def fitted(name: str) -> Head:
+        others = framework_detectors()
+        return image_head(library, widths, scale, name, others, false_reject=0.05, distorted=spoilt)
+
+    first = fitted(names[0])
     asked = first.sample(known)
     samples = {name: first.sample(vectors) for name, vectors in unknown.items()}
     for name in arguments.only or detector_names("image", first.columns):
-        head = image_head(library, widths, scale, name, framework_detectors(), false_reject=0.05)
-        found.append(contestant(head, asked, samples, 0.05))
+        found.append(contestant(fitted(name), asked, samples, 0.05))
         print(rate_line(found[-1]), flush=True)
     print(separation_table(found))
     print(verdict(found, near, default="block-distances"))

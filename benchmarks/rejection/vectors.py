@@ -10,6 +10,9 @@ import numpy as np
 from jaxtyping import Float32
 
 from indexer.images import Limits, decode
+from retrieval.pictures import rgb_of_source
+from retrieval.rejection.distorted_pictures import encoded_distortions
+from retrieval.rejection.fitting import Sizes
 from spectrum.encoders import load_encoder
 from spectrum.encoders.protocol import Encoder, Pixels
 
@@ -35,6 +38,18 @@ def image_vectors(data: Path, cache: Path, name: str) -> Float32[np.ndarray, "N 
     if not file.exists():
         cache.mkdir(parents=True, exist_ok=True)
         np.save(file, _encoded(load_encoder("embedded"), listed(data, name)))
+    return np.asarray(np.load(file))
+
+
+def distorted_pictures(data: Path, cache: Path, name: str) -> Float32[np.ndarray, "V D"]:
+    """[semantic; visual] of the distortions of some images of a set, as calibrating has them."""
+    file = cache / f"distorted_{name.replace('/', '_')}.npy"
+    if not file.exists():
+        encoder, dice = load_encoder("embedded"), np.random.default_rng(0)
+        paths = listed(data, name)
+        chosen = [paths[i] for i in dice.permutation(len(paths))[: Sizes().distorted]]
+        pictures = (rgb_of_source(str(path), encoder.side_pixels) for path in chosen)
+        np.save(file, encoded_distortions(encoder, pictures, dice))
     return np.asarray(np.load(file))
 
 

@@ -10,7 +10,6 @@ import time
 import uuid
 import zlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,14 +20,12 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from indexer.vectors.protocol import Capabilities, Neighbours
+from indexer.vectors.single_query import SingleQuery
 
 MANIFEST_VERSION = 1
 
 BLOCK_BYTES = 1 << 20
 """Read and written at once."""
-
-VECTORS_PER_SHARD = 16_384
-"""Fewer are not worth a thread of their own."""
 
 LEFTOVER_SECONDS = 3600
 """A temporary file of this age is a killed publisher's, not one that is being written."""
@@ -62,8 +59,8 @@ class FaissStore:
         self._fingerprint = fingerprint
         self._generation = -1
         self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
-        self._cores = os.cpu_count() or 1
-        self._pool: ThreadPoolExecutor | None = None
+        self._single = SingleQuery()
+        self._order: tuple[Int64[np.ndarray, "N"], Int64[np.ndarray, "N"]] | None = None
         self._read()
 
     @property
@@ -77,18 +74,32 @@ class FaissStore:
 
     def ids(self) -> Int64[np.ndarray, "N"]:
         """The ids that are held, ascending."""
-        # A copy: the array that FAISS lends is its own memory, which `upsert` moves.
-        return np.sort(faiss.vector_to_array(self._index.id_map))
+        return self._ordered()[0].copy()
+
+    def vectors(
+        self, ids: Int64[np.ndarray, "B"]
+    ) -> tuple[Int64[np.ndarray, "M"], Float32[np.ndarray, "M D"]]:
+        """Those of the ids that are held, in the order asked, and their vectors."""
+        ordered, rows = self._ordered()
+        places = np.searchsorted(ordered, ids)
+        held = places < len(ordered)
+        held[held] = ordered[places[held]] == ids[held]
+        return ids[held], self._rows()[rows[places[held]]]
 
     def upsert(self, ids: Int64[np.ndarray, "B"], vectors: Float32[np.ndarray, "B D"]) -> None:
         """Adds vectors; an id that is held already is replaced."""
         self.delete(ids)
         self._index.add_with_ids(np.ascontiguousarray(vectors), ids)
+        self._order = None
+        self._single.added(vectors)
 
     def delete(self, ids: Int64[np.ndarray, "B"]) -> None:
         """Removes ids; those that are not held are ignored."""
-        if len(ids) and self.count():
-            self._index.remove_ids(ids)
+        if not (len(ids) and self.count()):
+            return
+        self._single.removed(np.flatnonzero(np.isin(self._ids(), ids)))
+        self._index.remove_ids(ids)
+        self._order = None
 
     def search(
         self,
@@ -102,40 +113,35 @@ class FaissStore:
         if k == 0:
             none = np.empty((len(queries), 0))
             return Neighbours(none.astype(np.int64), none.astype(np.float32))
-        shards = min(self._cores, self.count() // VECTORS_PER_SHARD)
-        if among is None and len(queries) == 1 and shards > 1:
-            return self._search_in_shards(np.ascontiguousarray(queries), k, shards)
+        queries = np.ascontiguousarray(queries)
+        if among is None and len(queries) == 1 and self._single.pays(self.count()):
+            best = self._single.best(self._rows(), queries, k)
+            return Neighbours(self._ids()[best.rows][None], best.similarities[None])
         chosen = None
         if among is not None:
             chosen = faiss.SearchParameters(sel=faiss.IDSelectorBatch(among))
-        similarities, ids = self._index.search(np.ascontiguousarray(queries), k, params=chosen)
+        similarities, ids = self._index.search(queries, k, params=chosen)
         return Neighbours(ids, similarities)
 
-    def _search_in_shards(
-        self, query: Float32[np.ndarray, "1 D"], k: int, shards: int
-    ) -> Neighbours:
-        """One query by several threads, each reading a part: FAISS itself gives a query one."""
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(
-                shards, initializer=faiss.omp_set_num_threads, initargs=(1,)
-            )
-        # Lent, not copied: `search` and `upsert` may not meet.
+    def _rows(self) -> Float32[np.ndarray, "N D"]:
+        """FAISS's own memory, lent, not copied: `search` and `upsert` may not meet."""
         flat = faiss.downcast_index(self._index.index)
         held = faiss.rev_swig_ptr(flat.get_xb(), self.count() * self._dimension)
-        parts = np.array_split(held.reshape(self.count(), self._dimension), shards)
-        found = self._pool.map(
-            lambda part: faiss.knn(query, part, min(k, len(part)), faiss.METRIC_INNER_PRODUCT),
-            parts,
-        )
-        starts = np.cumsum([0, *map(len, parts[:-1])])
-        all_similarities, all_rows = [], []
-        for start, (similarities, rows) in zip(starts, found, strict=True):
-            all_similarities.append(similarities[0])
-            all_rows.append(rows[0] + start)
-        similarities, rows = np.concatenate(all_similarities), np.concatenate(all_rows)
-        best = np.argsort(-similarities, kind="stable")[:k]
-        ids = np.array([self._index.id_map.at(int(row)) for row in rows[best]], dtype=np.int64)
-        return Neighbours(ids[None], similarities[None, best])
+        rows: Float32[np.ndarray, "N D"] = held.reshape(self.count(), self._dimension)
+        return rows
+
+    def _ids(self) -> Int64[np.ndarray, "N"]:
+        """Of each row."""
+        ids: Int64[np.ndarray, "N"] = faiss.rev_swig_ptr(self._index.id_map.data(), self.count())
+        return ids
+
+    def _ordered(self) -> tuple[Int64[np.ndarray, "N"], Int64[np.ndarray, "N"]]:
+        """The ids, ascending, and the row of each."""
+        if self._order is None:
+            ids = faiss.vector_to_array(self._index.id_map)
+            rows = np.argsort(ids, kind="stable")
+            self._order = ids[rows], rows
+        return self._order
 
     def publish(self, generation: int) -> None:
         """Writes the index beside the present one, then replaces the manifest."""

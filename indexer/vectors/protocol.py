@@ -48,6 +48,12 @@ class VectorStore(Protocol):
         """The ids that are held, ascending."""
         ...
 
+    def vectors(
+        self, ids: Int64[np.ndarray, "B"]
+    ) -> tuple[Int64[np.ndarray, "M"], Float32[np.ndarray, "M D"]]:
+        """Those of the ids that are held, in the order asked, and their vectors, bit for bit."""
+        ...
+
     def upsert(self, ids: Int64[np.ndarray, "B"], vectors: Float32[np.ndarray, "B D"]) -> None:
         """Adds vectors of distinct ids; an id that is held already is replaced."""
         ...

@@ -12,7 +12,7 @@ from spectrum.stack.lexicon import Lexicon, text_questions
 
 
 def asked_parts(
-    query: Query, parts: Float32[np.ndarray, "P D"], lexicon: Lexicon | None
+    query: Query, parts: Float32[np.ndarray, "P D"], lexicon: Lexicon | None, *, semantic: int
 ) -> Float32[np.ndarray, "P E"]:
     """[q; 0] of images, and of words what they ask with, which is more than their vector.
 
@@ -23,7 +23,8 @@ def asked_parts(
         if isinstance(part, ImagePart):
             rows.append(spared_queries(vector[None], HUBNESSES))
         else:
-            rows.append(text_questions(lexicon, [part.text], vector[None], len(vector)))
+            sentence = vector[None, :semantic]
+            rows.append(text_questions(lexicon, [part.text], sentence, len(vector)))
     return np.concatenate(rows)
 
 

@@ -15,6 +15,7 @@ from retrieval.rejection.contest import (
     detector_names,
     require_different,
 )
+from retrieval.rejection.distorted_pictures import distorted_vectors
 from retrieval.rejection.fitting import Sizes
 from retrieval.rejection.gate import Head, group_of
 from retrieval.rejection.image_fitting import image_head
@@ -113,7 +114,10 @@ def _compared_texts(library: "Library", contest: _Contest) -> list[Contestant]:
 
 def _compared_images(library: "Library", contest: _Contest) -> list[Contestant]:
     space = library.space
-    vectors = library.catalogue.vectors(library.catalogue.searchable_ids(space.id), space)
+    ids = library.catalogue.searchable_ids(space.id)
+    vectors = library.catalogue.vectors(ids, space)
+    sizes = contest.sizes or Sizes()
+    spoilt = distorted_vectors(library, ids, sizes.distorted, 0, contest.say)
     widths = block_widths(space.identity)
     scale = query_scale(widths, library.encoder.visual_weight)
     encoded = {
@@ -129,7 +133,8 @@ def _compared_images(library: "Library", contest: _Contest) -> list[Contestant]:
             name,
             framework_detectors(),
             false_reject=contest.false_reject,
-            sizes=contest.sizes,
+            distorted=spoilt,
+            sizes=sizes,
         )
 
     first = fitted("max-cosine")

@@ -17,7 +17,8 @@ LEARNED = (*PLAIN, "satipatthana")
 """Detectors that are more than one plain figure."""
 BASELINES = (
     *("max-cosine", "margin", "k-nn", "energy", "mcm", "mahalanobis", "semantic-mahalanobis"),
-    *("visual-mahalanobis", "relative-mahalanobis", "vim", "nearest-caption", "10th-caption"),
+    *("visual-mahalanobis", "joint-mahalanobis", "relative-mahalanobis", "vim"),
+    *("nearest-caption", "10th-caption"),
 )
 """Single scores that are published as detectors, of which a kind of query may lack some."""
 NOT_FOR_TEXT = ("block-distances",)

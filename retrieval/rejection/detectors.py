@@ -101,20 +101,20 @@ class Scales:
 
 
 class BlockDistances:
-    """Both blocks' Mahalanobis distances and the k-th neighbour's cosine, standardised and summed.
+    """Mahalanobis distances and the scene, standardised and summed.
 
-    What won among images: two Gaussians that know nothing of each other. The visual distance alone
-    tells most, but of a library that the encoder has learned from it is not calibrated
-    (docs/rejection.md), so it weighs less than the semantic one. The weights were chosen on
-    Flickr8k dev and the unknown sets of docs/rejection.md.
+    What won among images: one Gaussian of both blocks, what distorted pictures teach, and a little
+    of the visual distance. That one alone tells most, but of a library that the encoder has learned
+    from it is not calibrated (docs/rejection.md), so it weighs little. Vectors of one block have
+    one distance. The weights were chosen on Flickr8k dev and the unknown sets of docs/rejection.md.
     """
 
     learns: ClassVar[bool] = False
     weights: ClassVar[Mapping[str, float]] = {
-        "Mahalanobis": 3.0,
-        "semantic Mahalanobis": 3.0,
-        "visual Mahalanobis": 2.0,
-        "k-NN": 1.0,
+        "joint Mahalanobis": 8.0,
+        "Mahalanobis": 8.0,
+        "visual Mahalanobis": 1.0,
+        "scene": 5.0,
     }
 
     def fit(self, known: Sample, void: Sample) -> None:

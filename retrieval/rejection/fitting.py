@@ -43,6 +43,8 @@ class Sizes:
     company_networks: int = 2
     scenes: int = 1_500
     """Sentences about scenes that the library does not hold, which one direction learns from."""
+    distorted: int = 96
+    """Pictures that are distorted, which another direction learns from."""
 
 
 def unjudged_head(

@@ -29,6 +29,8 @@ IMAGE_REASONS = {
     "semantic Mahalanobis": "shows what this library's pictures do not",
     "Mahalanobis": "shows what this library's pictures do not",
     "visual Mahalanobis": "looks unlike this library's pictures taken together",
+    "joint Mahalanobis": "shows what it shows in another way than this library's pictures",
+    "scene": "looks like a pattern or a drawing beside this library's pictures",
     "max cosine": "no picture of this library is similar",
     "k-NN": "only a few pictures of this library are similar",
 }
@@ -76,7 +78,8 @@ class Head:
     support: WordSupport | None = None
     company: Company | None = None
     scene: Float32[np.ndarray, " F"] | None = None
-    """Direction from scenes that are not in the library towards those that are."""
+    """Direction from scenes that are not in the library, or from its own pictures distorted,
+    towards what it shows."""
 
     @property
     def columns(self) -> tuple[str, ...]:

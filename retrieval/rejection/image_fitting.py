@@ -8,10 +8,18 @@ from jaxtyping import Float32
 
 from retrieval.rejection.calibration import require_enough
 from retrieval.rejection.detectors import Sample
-from retrieval.rejection.distances import Landmarks, left_out_distance, profiles
+from retrieval.rejection.distances import (
+    JOINT,
+    JOINT_SHRINKAGE,
+    SHRINKAGE,
+    Landmarks,
+    left_out_distance,
+    profiles,
+)
 from retrieval.rejection.fitting import Sizes, judged_head, unjudged_head
 from retrieval.rejection.gate import Head
 from retrieval.rejection.registry import unfitted
+from retrieval.rejection.scenes import FEWEST, PICTURED, scene_direction
 from retrieval.rejection.voids import image_voids
 
 
@@ -23,13 +31,15 @@ def image_head(
     others: Mapping[str, Any],
     *,
     false_reject: float,
+    distorted: Float32[np.ndarray, "V D"] | None = None,
     sizes: Sizes | None = None,
     seed: int = 0,
 ) -> Head:
     """The head for images: every stored one is seen as if it were fresh.
 
     `query_scale` turns [semantic; visual] into the query that a search makes of it. Distances to
-    a stored image come from the others (five folds), its profile leaves it out.
+    a stored image come from the others (five folds), its profile leaves it out. `distorted` are
+    vectors of distorted pictures; without, there is no direction away from them.
     """
     sizes = sizes or Sizes()
     require_enough(len(library), false_reject, "images")
@@ -38,9 +48,13 @@ def image_head(
     vectors = library[chosen]
     pictures = library[chosen[: sizes.pictures]] * query_scale
     own = np.where(np.arange(len(chosen)) < len(pictures), np.arange(len(chosen)), -1)
-    landmarks = Landmarks.of(vectors, widths, keep=False, seed=seed)
-    known = _left_out_sample(vectors, widths, profiles(vectors, pictures, own), landmarks, seed)
-    head = unjudged_head("image", landmarks, pictures)
+    landmarks = Landmarks.of(vectors, widths, keep=False, joint=True, seed=seed)
+    spoilt = vectors[:0] if distorted is None else distorted
+    # Four fifths of them have to be enough for a direction, too.
+    enough = len(vectors) >= 2 * FEWEST
+    scene = scene_direction(vectors, spoilt, PICTURED) if enough else None
+    head = unjudged_head("image", landmarks, pictures, scene=scene)
+    known = _left_out_sample(head, vectors, widths, profiles(vectors, pictures, own), spoilt, seed)
     detector = unfitted(name, known.columns, others)
     teaching, calibrating = known, known
     if detector.learns:
@@ -54,28 +68,34 @@ def image_head(
 
 
 def _left_out_sample(
+    head: Head,
     vectors: Float32[np.ndarray, "Q D"],
     widths: tuple[int, ...],
     profile: Float32[np.ndarray, "Q P"],
-    landmarks: Landmarks,
+    spoilt: Float32[np.ndarray, "V D"],
     seed: int,
 ) -> Sample:
     """Each image as the gate sees it where it is not among those that the gate knows.
 
-    `landmarks` are of all of them; where leaving one out is exact it is done, else by five folds.
+    The head's landmarks are of all of them; where leaving one out is exact it is done, else by
+    five folds.
     """
     folds = np.arange(len(vectors)) % 5
-    evidence = np.empty((len(vectors), len(landmarks.columns)), dtype=np.float32)
+    evidence = np.zeros((len(vectors), len(head.columns)), dtype=np.float32)
     for fold in range(5):
-        mine = np.flatnonzero(folds == fold)
-        others = Landmarks.of(vectors[folds != fold], widths, keep=False, seed=seed)
-        evidence[mine] = others.evidence(vectors[mine], profile[mine])
-    _leave_each_out(evidence, landmarks.evidence(vectors, profile), landmarks.columns)
-    return Sample(vectors, evidence, landmarks.columns)
+        mine, rest = np.flatnonzero(folds == fold), vectors[folds != fold]
+        others = Landmarks.of(rest, widths, keep=False, seed=seed)
+        evidence[mine, : len(others.columns)] = others.evidence(vectors[mine], profile[mine])
+        scene = scene_direction(rest, spoilt, PICTURED) if head.scene is not None else None
+        if scene is not None:
+            evidence[mine, -1] = vectors[mine] @ scene
+    inside = head.landmarks.evidence(vectors, profile)
+    _leave_each_out(evidence, inside, head.landmarks.columns)
+    return Sample(vectors, evidence, head.columns)
 
 
 def _leave_each_out(
-    evidence: Float32[np.ndarray, "Q E"],
+    evidence: Float32[np.ndarray, "Q _"],
     inside: Float32[np.ndarray, "Q E"],
     columns: Sequence[str],
 ) -> None:
@@ -86,7 +106,8 @@ def _leave_each_out(
     for number, name in enumerate(columns):
         if name.endswith("Mahalanobis") and not name.startswith("relative"):
             distance = -inside[:, number].astype(np.float64)
-            evidence[:, number] = -left_out_distance(distance, len(inside))
+            shrinkage = JOINT_SHRINKAGE if name == JOINT else SHRINKAGE
+            evidence[:, number] = -left_out_distance(distance, len(inside), shrinkage)
 
 
 def _unit_blocks(

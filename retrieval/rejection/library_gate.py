@@ -67,7 +67,7 @@ def calibrate(library: "Library", options: CalibrationOptions, say: "Say" = lamb
     # machine that made eigenvalues take a hundred times as long.
     with threadpool_limits(1, user_api="blas"):
         say(f"calibrating images: {len(ids):,} pictures")
-        heads = {"image": _image_head(library, vectors, options)}
+        heads = {"image": _image_head(library, ids, vectors, options, say)}
         if known is None:
             say(WORDS_UNJUDGED)
         else:
@@ -80,11 +80,17 @@ def calibrate(library: "Library", options: CalibrationOptions, say: "Say" = lamb
 
 
 def _image_head(
-    library: "Library", vectors: Float32[np.ndarray, "N D"], options: CalibrationOptions
+    library: "Library",
+    ids: np.ndarray[Any, np.dtype[np.int64]],
+    vectors: Float32[np.ndarray, "N D"],
+    options: CalibrationOptions,
+    say: "Say",
 ) -> Head:
-    from retrieval.rejection.fitting import IMAGE_DETECTOR
+    from retrieval.rejection.distorted_pictures import distorted_vectors
+    from retrieval.rejection.fitting import IMAGE_DETECTOR, Sizes
     from retrieval.rejection.image_fitting import image_head
 
+    sizes = options.sizes or Sizes()
     widths = block_widths(library.space.identity)
     return image_head(
         vectors,
@@ -93,7 +99,8 @@ def _image_head(
         options.image_detector or IMAGE_DETECTOR,
         framework_detectors(),
         false_reject=options.false_reject,
-        sizes=options.sizes,
+        distorted=distorted_vectors(library, ids, sizes.distorted, options.seed, say),
+        sizes=sizes,
         seed=options.seed,
     )
 

@@ -23,9 +23,9 @@ from retrieval.rejection.words import Arrays, WordSupport
 
 FOLDER = "trust"
 MANIFEST = "gate.json"
-VERSION = 3
+VERSION = 4
 """Version 1 was calibrated on sentences of the captioner, which refused good queries; version 2
-knew words by the encoder's vectors alone."""
+knew words by the encoder's vectors alone; version 3 knew no distorted pictures."""
 MakeDetector = Callable[[str, tuple[str, ...]], Detector]
 
 

@@ -13,7 +13,7 @@ from retrieval.rejection.voids import TextVoids, nouns_of
 from retrieval.rejection.words import WordSupport, words_of
 
 if TYPE_CHECKING:
-    from retrieval.rejection.training import Examples
+    from retrieval.rejection.company_training import Examples
 
 KINDS = (0.5, 0.12, 0.23, 0.15)
 """Shares of sentences that are left alone, and that get a word which no caption holds, one that few
@@ -79,7 +79,7 @@ class Swaps:
 
     def drawn(self, count: int, seed: int, epoch: int) -> "Examples":
         """So many sentences, about half of them with a word swapped; the same for the same seed."""
-        from retrieval.rejection.training import Examples
+        from retrieval.rejection.company_training import Examples
 
         rng = np.random.default_rng([seed, epoch])
         sources = rng.integers(len(self.sentences), size=count).tolist()

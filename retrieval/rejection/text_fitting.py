@@ -69,11 +69,12 @@ def text_evidence(
     voids = TextVoids(first.texts, support, seed, forbidden, teaching.texts).made(sizes.voids)
     made = _void_texts(voids, teaching.rows)
     words = _Words(first, support, TextVoids(first.texts, support, seed, forbidden))
-    head = _measuring_head(words, library[pictured], encode, sizes, rng, seed)
-    table = _word_table(words, encode)
     # Encoding leaves Python alone and so does training, mostly: two cores, half of the time.
     with ThreadPoolExecutor(1) as pool:
+        pool.submit(_torch_loaded)
         encoding = [pool.submit(encode, some.texts) for some in (taught, made, kept)]
+        head = _measuring_head(words, library[pictured], encode, sizes, rng, seed)
+        table = _word_table(words, encode)
         head = replace(head, company=_company(words, table, sizes, seed))
         vectors = [some.result() for some in encoding]
 
@@ -87,6 +88,16 @@ def text_evidence(
         calibrating=seen(kept, vectors[2]),
         groups=tuple(map(group_of, kept.texts)),
     )
+
+
+def _torch_loaded() -> None:
+    """Imports what training needs: seconds, in which others may go on.
+
+    What goes wrong here goes wrong again where it is needed, and is told there.
+    """
+    from retrieval.rejection.company_training import load_optimiser
+
+    load_optimiser()
 
 
 class _Words(NamedTuple):
@@ -166,20 +177,17 @@ def _word_table(words: _Words, encode: TextEncoder) -> _WordTable:
 
 def _company(words: _Words, table: _WordTable, sizes: Sizes, seed: int) -> Company:
     """Networks that know which words keep company, trained on captions and their swaps."""
-    from retrieval.rejection.training import company_network
+    from retrieval.rejection.company_training import company_networks
 
     swaps = Swaps.of(words.known.texts, words.known.rows, table.words, words.voids, words.support)
     blank = np.zeros((1, table.rows.shape[1]), dtype=np.float32)
-    networks = [
-        company_network(
-            np.concatenate([blank, table.rows]),
-            [False, *(word not in SMALL for word in table.words)],
-            partial(swaps.drawn, sizes.company_examples, one),
-            epochs=sizes.company_epochs,
-            seed=one,
-        )
-        for one in range(seed, seed + sizes.company_networks)
-    ]
+    networks = company_networks(
+        np.concatenate([blank, table.rows]),
+        [False, *(word not in SMALL for word in table.words)],
+        partial(swaps.drawn, sizes.company_examples),
+        epochs=sizes.company_epochs,
+        seeds=range(seed, seed + sizes.company_networks),
+    )
     return Company(table.vectors, networks)
 
 

@@ -117,3 +117,21 @@ def test_no_queries_and_no_neighbours() -> None:
     assert exact_neighbours(bank[:0], bank, none, 3, sketch=sketched(bank)).shape == (0, 3)
     some = np.array([NOBODY, NOBODY])
     assert exact_neighbours(bank[:2], bank, some, 0, sketch=sketched(bank)).shape == (2, 0)
+
+
+@pytest.mark.usefixtures("_small_banks_too")
+@pytest.mark.parametrize("multiplied", [1, 31 * 40, 31 * 1_000])
+def test_queries_are_filled_up_where_that_is_quicker(
+    monkeypatch: pytest.MonkeyPatch, multiplied: int
+) -> None:
+    """FAISS multiplies matrices from so many numbers on, and nothing of it is seen outside."""
+    monkeypatch.setattr(indexer.vectors.exact_neighbours, "MULTIPLIED", multiplied)
+    bank = vectors(400)
+    for n in (1, 7, 30):
+        queries, own = bank[:n], np.arange(n)
+        with_it = exact_neighbours(queries, bank, own, 5, sketch=sketched(bank))
+        assert np.array_equal(with_it, exact_neighbours(queries, bank, own, 5))
+        similarities = (queries @ bank.T).astype(np.float64)
+        similarities[own, own] = -np.inf
+        nearest = np.sort(np.argsort(-similarities, axis=1)[:, :5], axis=1)
+        assert np.array_equal(with_it, nearest)

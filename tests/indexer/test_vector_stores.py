@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import indexer.vectors.faiss_store
+import indexer.vectors.single_query
 from indexer.vectors.faiss_store import FaissStore
 from indexer.vectors.protocol import VectorStore
 
@@ -69,11 +69,12 @@ def test_the_best_are_those_of_the_definition(store: VectorStore, k: int) -> Non
 
 
 @pytest.mark.parametrize("k", [1, 6, 29])
-def test_a_large_store_is_searched_in_shards(
-    store: VectorStore, monkeypatch: pytest.MonkeyPatch, k: int
+def test_a_large_store_is_searched_by_several_threads(
+    open_store: Open, monkeypatch: pytest.MonkeyPatch, k: int
 ) -> None:
-    monkeypatch.setattr(indexer.vectors.faiss_store, "VECTORS_PER_SHARD", 5)
-    monkeypatch.setattr(store, "_cores", 4)
+    monkeypatch.setattr(indexer.vectors.single_query, "ROWS_PER_THREAD", 5)
+    monkeypatch.setattr("indexer.vectors.single_query.os.cpu_count", lambda: 4)
+    store = open_store()
     numbers = np.random.default_rng(1).permutation(1_000)[:29].astype(np.int64)
     held = dict(zip(numbers.tolist(), vectors(29), strict=True))
     store.upsert(numbers, vectors(29))
@@ -174,3 +175,20 @@ def test_another_space_starts_empty(store: VectorStore, open_store: Open) -> Non
     store.publish(3)
     for other in (open_store(dimension=DIMENSION + 1), open_store(fingerprint="two")):
         assert (other.generation, other.count()) == (-1, 0)
+
+
+def test_vectors_of_ids_in_the_order_asked(store: VectorStore) -> None:
+    assert [part.shape for part in store.vectors(ids(1))] == [(0,), (0, DIMENSION)]
+    held = vectors(5)
+    store.upsert(ids(9, 2, 7, 4, 5), held)
+    found, rows = store.vectors(ids(7, 9, 1, 100, 2, 7))
+    assert found.tolist() == [7, 9, 2, 7]
+    np.testing.assert_array_equal(rows, held[[2, 0, 1, 2]])
+    store.delete(ids(9))
+    store.upsert(ids(2), vectors(1, seed=8))
+    found, rows = store.vectors(ids(9, 2, 5))
+    assert found.tolist() == [2, 5]
+    np.testing.assert_array_equal(rows, np.concatenate([vectors(1, seed=8), held[4:]]))
+    assert store.vectors(ids())[1].shape == (0, DIMENSION)
+    rows[:] = 0  # a copy
+    assert store.vectors(ids(5))[1].any()

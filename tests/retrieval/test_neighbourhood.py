@@ -36,18 +36,18 @@ def test_words_ask_with_what_they_look_like_and_images_do_not() -> None:
     parts = np.array([[0.6, 0.8, 0, 0], [0.3, 0, 0.6, 0.1]], dtype=np.float32)
     direction = np.array([[0, 0, 0.6, 0.8]], dtype=np.float32)
     lexicon = Lexicon(("a", "dog", "red"), np.ones((3, 1), dtype=np.float32), direction, 0.5)
-    asked = asked_parts(query, parts, lexicon)
+    asked = asked_parts(query, parts, lexicon, semantic=2)
     np.testing.assert_allclose(asked[0], [0.6, 0.8, 0.3, 0.4, 1, 0], atol=1e-6)
     np.testing.assert_array_equal(asked[1], [*parts[1], 0, 0])
-    np.testing.assert_array_equal(asked_parts(query, parts, None)[0], [*parts[0], 1, 0])
+    np.testing.assert_array_equal(asked_parts(query, parts, None, semantic=2)[0], [*parts[0], 1, 0])
 
 
 def test_what_is_no_sentence_is_spared_the_hubness_among_sentences() -> None:
     query = Query(parts=(TextPart(text="dog"),))
-    probe = SentenceProbe(np.array([0.5, 0, 0, 0], dtype=np.float32), -0.05)
+    probe = SentenceProbe(np.array([0.5, 0], dtype=np.float32), -0.05)
     none = np.zeros((0, 1), dtype=np.float32), np.zeros((1, 4), dtype=np.float32)
     parts = np.array([[0.6, 0.8, 0, 0]], dtype=np.float32)
-    asked = asked_parts(query, parts, Lexicon((), *none, 0.5, probe))
+    asked = asked_parts(query, parts, Lexicon((), *none, 0.5, probe), semantic=2)
     np.testing.assert_allclose(asked[0], [*parts[0], 0.25, 0.75], atol=1e-6)
 
 

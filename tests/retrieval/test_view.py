@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from indexer.build import BuildOptions
+from indexer.vectors import single_query
 from retrieval import ImagePart, Library, Query, TextPart
 from retrieval.view import KeptSample, View
 from tests.stand_ins import ColourEncoder
@@ -45,3 +47,62 @@ def test_searches_share_a_sample_until_the_library_changes(
         library.index(tmp_path / "photos")
         library.search(query)
         assert sampled == [6, 9]
+
+
+def test_answers_are_the_same_by_a_sketch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of every kind of query, to the last digit."""
+    draw(tmp_path / "photos", range(40))
+    picture = ImagePart(image=str(next((tmp_path / "photos").iterdir())))
+    words, unwanted = TextPart(text="red"), TextPart(text="blue", weight=-1.0)
+    asked = [(words,), (picture,), (words, picture), (words, unwanted), (unwanted,)]
+    queries = [Query(parts=parts) for parts in asked]
+    queries.append(Query(parts=(picture, unwanted), intent="but green"))
+    monkeypatch.setattr("retrieval.candidates.OVER_FETCH", 2)
+
+    def answers() -> list[object]:
+        with Library.open(tmp_path / "test.library", encoder=ColourEncoder()) as library:
+            library.index(tmp_path / "photos")
+            return [library.search(one, top=3, duplicates=True).hits for one in queries]
+
+    plain, settled = answers(), []
+    plainly = single_query._best_by_sketch
+
+    def counted(*of: object) -> object:
+        found = plainly(*of)  # type: ignore[arg-type]
+        settled.append(found is not None)
+        return found
+
+    monkeypatch.setattr(single_query, "_best_by_sketch", counted)
+    monkeypatch.setattr(single_query, "ROWS_PER_THREAD", 4)
+    monkeypatch.setattr(single_query, "SEARCHES_PER_SKETCH", 0)
+    monkeypatch.setattr(single_query, "LEAST_NAMED", 1)
+    monkeypatch.setattr(single_query, "MOST_NAMED", 1)
+    assert answers() == plain
+    assert any(settled)
+
+
+def test_a_picture_that_another_process_prunes_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its vector is still in the store that the query is answered from; its file is not."""
+    draw(tmp_path / "photos", range(6))
+    folder = tmp_path / "test.library"
+    with Library.open(folder, encoder=ColourEncoder()) as library:
+        library.index(tmp_path / "photos")
+        first = library.search("red", duplicates=True).hits[0]
+        plainly = View.nearest
+
+        def pruned_meanwhile(view: View, *asked: object) -> object:
+            found = plainly(view, *asked)  # type: ignore[arg-type]
+            if Path(first.path).exists():
+                Path(first.path).unlink()
+                with Library.open(folder, encoder=ColourEncoder()) as other:
+                    other.index(tmp_path / "photos", options=BuildOptions(prune=True))
+            return found
+
+        monkeypatch.setattr(View, "nearest", pruned_meanwhile)
+        for duplicates in (True, False):
+            hits = library.search("red", duplicates=duplicates).hits
+            assert first.path not in {hit.path for hit in hits}
+            assert [hit.rank for hit in hits] == list(range(1, len(hits) + 1))
+        assert len(library.search("red", duplicates=True).hits) == 5

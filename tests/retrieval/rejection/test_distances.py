@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from retrieval.rejection.distances import (
+    JOINT,
+    JOINT_SHRINKAGE,
     SHRINKAGE,
     Gaussian,
     Landmarks,
@@ -35,17 +37,31 @@ def test_mahalanobis_is_the_quadratic_form(bank: np.ndarray) -> None:
         assert -distance == pytest.approx(expected, rel=1e-4)
 
 
-def test_the_distance_of_a_left_out_one_is_that_of_a_bank_without_it() -> None:
+@pytest.mark.parametrize("shrinkage", [SHRINKAGE, JOINT_SHRINKAGE, 0.3])
+def test_the_distance_of_a_left_out_one_is_that_of_a_bank_without_it(shrinkage: float) -> None:
     rng = np.random.default_rng(2)
     rows = rng.normal(size=(400, 7)).astype(np.float32)
-    whole = Gaussian.of(rows)
+    whole = Gaussian.of(rows, shrinkage)
     inside, _ = whole.typicality(whole.projected(rows[:20]))
-    said = left_out_distance(-inside, 400)
+    said = left_out_distance(-inside, 400, shrinkage)
     for row, distance in enumerate(said):
-        without = Gaussian.of(np.delete(rows, row, axis=0))
+        without = Gaussian.of(np.delete(rows, row, axis=0), shrinkage)
         fresh, _ = without.typicality(without.projected(rows[row : row + 1]))
         assert distance == pytest.approx(-fresh[0], rel=1e-3)
     assert (said > -inside).all()
+
+
+def test_the_joint_distance_is_that_of_all_blocks_together(bank: np.ndarray) -> None:
+    landmarks = Landmarks.of(bank, [3, 4], keep=False, joint=True)
+    rows = bank.astype(np.float64)
+    mean, covariance = rows.mean(axis=0), np.cov(rows.T, bias=True)
+    mixed = (1 - JOINT_SHRINKAGE) * covariance
+    mixed += JOINT_SHRINKAGE * np.trace(covariance) / 7 * np.eye(7)
+    evidence = landmarks.evidence(bank, profiles(bank, bank))
+    found = evidence[:, landmarks.columns.index(JOINT)]
+    for row, distance in zip(rows, found, strict=True):
+        expected = math.sqrt(float((row - mean) @ np.linalg.inv(mixed) @ (row - mean)))
+        assert -distance == pytest.approx(expected, rel=1e-3)
 
 
 def test_profiles_are_sorted_and_leave_a_picture_out_of_its_own(bank: np.ndarray) -> None:
@@ -59,8 +75,9 @@ def test_profiles_are_sorted_and_leave_a_picture_out_of_its_own(bank: np.ndarray
 
 
 def test_evidence_has_a_column_for_each_name_and_survives_a_file(bank: np.ndarray) -> None:
-    for widths, keep in (([7], True), ([3, 4], False)):
-        landmarks = Landmarks.of(bank, widths, keep=keep)
+    for widths, keep, joint in (([7], True, True), ([3, 4], False, False), ([3, 4], False, True)):
+        landmarks = Landmarks.of(bank, widths, keep=keep, joint=joint)
+        assert (JOINT in landmarks.columns) == (joint and len(widths) > 1)
         profile = profiles(bank[:9], bank)
         evidence = landmarks.evidence(bank[:9], profile)
         assert evidence.shape == (9, len(landmarks.columns))

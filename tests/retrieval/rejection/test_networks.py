@@ -8,10 +8,17 @@ import pytest
 import torch
 
 from retrieval.rejection.company import Company, CompanyNetwork, Layer, WordVectors
+from retrieval.rejection.company_training import (
+    DROPPED,
+    CompanyModule,
+    Examples,
+    company_networks,
+    thinned,
+)
 from retrieval.rejection.detectors import Sample
 from retrieval.rejection.registry import PLAIN
 from retrieval.rejection.satipatthana_scores import SatipatthanaDetector, scores
-from retrieval.rejection.training import CompanyModule, layer_of
+from retrieval.rejection.training import layer_of
 from retrieval.rejection.words import WordSupport
 from retrieval.trust import fit_framework, framework_arrays
 from satipatthana.configs import (
@@ -158,3 +165,40 @@ def test_what_networks_say_of_a_word_is_averaged() -> None:
         assert word == worst
         assert said == pytest.approx(alone, abs=1e-5)
     assert company.evidences([], encode) == []
+
+
+def _some_examples(seed: int, epoch: int) -> Examples:
+    """Sentences of one to six words of seven, every other with its first word swapped in."""
+    rng = np.random.default_rng([seed, epoch])
+    sentences = [rng.integers(1, 8, size=int(rng.integers(1, 7))).tolist() for _ in range(600)]
+    return Examples(
+        sentences=sentences,
+        counts=[[0.1 * word for word in sentence] for sentence in sentences],
+        places=[[0] if number % 2 else [] for number in range(600)],
+    )
+
+
+def test_networks_trained_side_by_side_are_those_trained_one_after_the_other() -> None:
+    table = np.random.default_rng(0).normal(size=(8, 5)).astype(np.float32)
+    naming = [False, True, True, False, True, True, False, True]
+    before = torch.get_rng_state()
+    together, alone = (
+        company_networks(table, naming, _some_examples, epochs=2, seeds=(4, 5, 6), at_once=at_once)
+        for at_once in (3, 1)
+    )
+    torch.testing.assert_close(torch.get_rng_state(), before)
+    (other,) = company_networks(table, naming, _some_examples, epochs=2, seeds=(5,))
+    for one, same in [*zip(together, alone, strict=True), (together[1], other)]:
+        for name, array in one.arrays().items():
+            np.testing.assert_array_equal(array, same.arrays()[name], err_msg=name)
+    assert not np.array_equal(together[0].arrays()["weight0"], together[1].arrays()["weight0"])
+
+
+def test_what_is_left_out_is_what_dropout_leaves_out() -> None:
+    values = torch.arange(1.0, 601.0).reshape(60, 10)
+    torch.manual_seed(8)
+    expected = torch.nn.functional.dropout(values, DROPPED)
+    factors = thinned(values, torch.Generator().manual_seed(8))
+    torch.testing.assert_close(values * factors, expected)
+    assert sorted(factors.unique().tolist()) == pytest.approx([0.0, 1 / 0.9])
+    assert float((factors == 0).float().mean()) == pytest.approx(0.1, abs=0.04)
