@@ -57,7 +57,7 @@ class Mean:
         mean = local.mean(axis=1)
         for block in (mean[:, :SEMANTIC], mean[:, SEMANTIC:]):
             block /= np.linalg.norm(block, axis=1, keepdims=True)
-        return Refined(mean, np.zeros(len(local), dtype=np.float32))
+        return Refined(mean, np.zeros((len(local), 2), dtype=np.float32))
 
     def explain(
         self, local: np.ndarray, prompts: np.ndarray, member_mask: np.ndarray

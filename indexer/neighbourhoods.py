@@ -4,6 +4,7 @@ import os
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import faiss
@@ -26,16 +27,29 @@ IMAGES_PER_CALL = 128
 """Given to the refiner at once, each with its neighbours."""
 
 
+@dataclass(frozen=True)
+class Likeness:
+    """By which members of a bank are found, made of what is shown of them: a third of the room."""
+
+    local: Float16[np.ndarray, "N D"]
+    refiner: Refiner
+
+    def __len__(self) -> int:
+        return len(self.local)
+
+    def __getitem__(self, rows: slice | Int64[np.ndarray, "B"]) -> Float32[np.ndarray, "B D"]:
+        return self.refiner.likeness(self.local[rows].astype(np.float32))
+
+
 class FrozenBank(NamedTuple):
     """A bank's members in memory, ascending by id; what is shown of them in half precision."""
 
     ids: Int64[np.ndarray, "N"]
-    likeness: Float32[np.ndarray, "N D"]
-    """By which the nearest are found."""
+    likeness: Likeness
     local: Float16[np.ndarray, "N D"]
     prompts: Float16[np.ndarray, "N S"]
     sketch: Sketch | None
-    """Of `likeness`, which makes finding them quicker; None for a small bank."""
+    """Of the likeness, which makes finding the nearest quicker; None for a small bank."""
 
 
 def frozen_bank(
@@ -44,7 +58,6 @@ def frozen_bank(
     """Loads these members, ascending ids, as far as this stack has seen them."""
     shape = len(members), space.identity.dimension
     ids = np.empty(len(members), dtype=np.int64)
-    likeness = np.empty(shape, dtype=np.float32)
     local = np.empty(shape, dtype=np.float16)
     prompts = np.empty((len(members), space.identity.semantic_dimension), dtype=np.float16)
     n = 0
@@ -53,9 +66,9 @@ def frozen_bank(
     for block in _read_ahead(local_blocks(catalogue, members, space, stack, size=IMAGES_PER_BLOCK)):
         some = slice(n, n + len(block.ids))
         ids[some], local[some], prompts[some] = block
-        likeness[some] = refiner.likeness(block.local)
         n += len(block.ids)
-    return FrozenBank(ids[:n], likeness[:n], local[:n], prompts[:n], sketch_of(likeness[:n]))
+    likeness = Likeness(local[:n], refiner)
+    return FrozenBank(ids[:n], likeness, local[:n], prompts[:n], sketch_of(likeness))
 
 
 def _read_ahead(blocks: Iterator[LocalVectors]) -> Iterator[LocalVectors]:

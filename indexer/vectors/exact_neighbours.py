@@ -12,7 +12,7 @@ import faiss
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
-from indexer.vectors.sketch import Sketch, shortened
+from indexer.vectors.sketch import Rows, Sketch, shortened
 
 SPARE = 8
 """Fetched beyond those asked for, so that most queries need no second search."""
@@ -34,6 +34,9 @@ of them: with fewer it takes six times as long a query (measured, faiss-cpu 1.15
 GAIN = 6
 """Times that a query is quicker so. Where that outweighs it, queries are filled up with zeros."""
 
+MADE_AT_ONCE = 16_384
+"""Rows of a bank that makes them when they are asked for."""
+
 ROUNDING = 1e-5
 """Far above the rounding of a float32 inner product, as a share of the vectors' squared length."""
 
@@ -50,7 +53,7 @@ class Fetched(NamedTuple):
 
 def exact_neighbours(
     queries: Float32[np.ndarray, "Q D"],
-    bank: Float32[np.ndarray, "N D"],
+    bank: Rows,
     own_rows: Int64[np.ndarray, "Q"],
     k: int,
     *,
@@ -81,12 +84,12 @@ def exact_neighbours(
 
 def _fetched(
     queries: Float32[np.ndarray, "Q D"],
-    bank: Float32[np.ndarray, "N D"],
+    bank: Rows,
     own_rows: Int64[np.ndarray, "Q"],
     fetch: int,
 ) -> Fetched:
     """The most similar rows of the bank."""
-    similarities, rows = _largest(queries, bank, fetch)
+    similarities, rows = _largest_of_all(queries, bank, fetch)
     all_will_do = fetch >= min(len(bank), MOST_FETCHED)
     ceiling = np.full_like(similarities[:, -1], -np.inf) if all_will_do else similarities[:, -1]
     ceiling = ceiling.copy()
@@ -96,7 +99,7 @@ def _fetched(
 
 def _fetched_by_sketch(
     queries: Float32[np.ndarray, "Q D"],
-    bank: Float32[np.ndarray, "N D"],
+    bank: Rows,
     sketch: Sketch,
     own_rows: Int64[np.ndarray, "Q"],
     k: int,
@@ -119,6 +122,23 @@ def _fetched_by_sketch(
     return Fetched(rows, similarities, ceiling)
 
 
+def _largest_of_all(
+    queries: Float32[np.ndarray, "Q D"], bank: Rows, k: int
+) -> tuple[Float32[np.ndarray, "Q K"], Int64[np.ndarray, "Q K"]]:
+    """`_largest`, a part of the bank after the other where its rows have to be made."""
+    if isinstance(bank, np.ndarray):
+        return _largest(queries, bank, k)
+    parts = [
+        (start, *_largest(queries, made, min(k, len(made))))
+        for start in range(0, len(bank), MADE_AT_ONCE)
+        for made in [bank[start : start + MADE_AT_ONCE]]
+    ]
+    products = np.concatenate([found for _, found, _ in parts], axis=1)
+    rows = np.concatenate([start + found for start, _, found in parts], axis=1)
+    order = np.argsort(-products, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(products, order, axis=1), np.take_along_axis(rows, order, axis=1)
+
+
 def _largest(
     queries: Float32[np.ndarray, "Q W"], rows: Float32[np.ndarray, "N W"], k: int
 ) -> tuple[Float32[np.ndarray, "Q K"], Int64[np.ndarray, "Q K"]]:
@@ -133,7 +153,7 @@ def _largest(
 
 def _scores(
     query: Float32[np.ndarray, "D"],
-    bank: Float32[np.ndarray, "N D"],
+    bank: Rows,
     rows: Int64[np.ndarray, "C"],
     others: Bool[np.ndarray, "C"],
 ) -> Float32[np.ndarray, "C"]:
@@ -144,7 +164,7 @@ def _scores(
 
 def _settled(
     queries: Float32[np.ndarray, "Q D"],
-    bank: Float32[np.ndarray, "N D"],
+    bank: Rows,
     fetched: Fetched,
     places: Int64[np.ndarray, "Q"],
     chosen: Int64[np.ndarray, "P K"],
@@ -167,7 +187,7 @@ def _settled(
 
 def _nearest(
     query: Float32[np.ndarray, "D"],
-    bank: Float32[np.ndarray, "N D"],
+    bank: Rows,
     rows: Int64[np.ndarray, "C"],
     k: int,
 ) -> Int64[np.ndarray, "K"]:

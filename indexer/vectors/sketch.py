@@ -10,10 +10,10 @@ directions, so that little is left; which directions they are decides how quick 
 what it finds.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 from threadpoolctl import threadpool_limits
 
 LEAST_ROWS = 4_096
@@ -35,6 +35,15 @@ LENGTH_ROUNDING = 1e-5
 """Far above the rounding of a squared length in float32, as a share of it."""
 
 
+@runtime_checkable
+class Rows(Protocol):
+    """A bank's vectors, D wide: an array, or what makes them when they are asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice | Int64[np.ndarray, "B"]) -> Float32[np.ndarray, "B D"]: ...
+
+
 class Sketch(NamedTuple):
     """A bank's rows, shortened."""
 
@@ -44,12 +53,12 @@ class Sketch(NamedTuple):
     """[V^T x; |r(x)|]; W = R + 1."""
 
 
-def sketch_of(bank: Float32[np.ndarray, "N D"]) -> Sketch | None:
+def sketch_of(bank: Rows) -> Sketch | None:
     """None for a small bank, and for one of which no few directions hold nearly all."""
     if len(bank) < LEAST_ROWS:
         return None
     directions = _principal_directions(bank)
-    if directions.shape[1] > MOST_DIRECTIONS * bank.shape[1]:
+    if directions.shape[1] > MOST_DIRECTIONS * len(directions):
         return None
     rows = np.empty((len(bank), directions.shape[1] + 1), dtype=np.float32)
     for start in range(0, len(bank), ROWS_AT_ONCE):
@@ -69,12 +78,13 @@ def shortened(
     return np.concatenate([along, left[:, None].astype(np.float32)], axis=1)
 
 
-def _principal_directions(bank: Float32[np.ndarray, "N D"]) -> Float32[np.ndarray, "D R"]:
+def _principal_directions(bank: Rows) -> Float32[np.ndarray, "D R"]:
     """As few as leave at most `LEFT` of a sample's squared length; not centred: products stay."""
-    sample = bank[:: -(-len(bank) // SAMPLE)]
-    moments = np.zeros((bank.shape[1], bank.shape[1]))
-    for start in range(0, len(sample), ROWS_AT_ONCE):
-        some = sample[start : start + ROWS_AT_ONCE]
+    step = -(-len(bank) // SAMPLE)
+    width = bank[:1].shape[1]
+    moments = np.zeros((width, width))
+    for start in range(0, len(bank), ROWS_AT_ONCE * step):
+        some = bank[start : start + ROWS_AT_ONCE * step : step]
         moments += some.T @ some
     # More threads only wait for one another, a hundred times as long where others are at work.
     with threadpool_limits(1, user_api="blas"):

@@ -75,7 +75,7 @@ class StackRefiner:
         made: Float32[np.ndarray, "B D"] = local * self._scales
         return made
 
-    @torch.no_grad()
+    @torch.inference_mode()
     @one_thread()
     def refine(
         self,

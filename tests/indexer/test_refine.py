@@ -111,7 +111,8 @@ def test_a_stored_vector_is_the_refiners_over_the_nearest_of_the_bank(
         np.testing.assert_allclose(np.linalg.norm(held.local[:, :SEMANTIC], axis=1), 1, atol=1e-3)
         _, vectors = searched_vectors(catalogue, ids, space, bank)
         for row in range(N_PICTURES):
-            products = held.local.astype(np.float64) @ held.local[row].astype(np.float64)
+            shown = held.local.astype(np.float16).astype(np.float64)
+            products = shown @ held.local[row].astype(np.float64)
             products[row] = -np.inf
             near = np.sort(np.lexsort((ids, -products))[:3])
             among = neighbourhood(catalogue, space, bank, int(ids[row]))

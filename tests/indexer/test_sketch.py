@@ -135,3 +135,40 @@ def test_queries_are_filled_up_where_that_is_quicker(
         similarities[own, own] = -np.inf
         nearest = np.sort(np.argsort(-similarities, axis=1)[:, :5], axis=1)
         assert np.array_equal(with_it, nearest)
+
+
+class Made:
+    """Rows that are made when they are asked for."""
+
+    def __init__(self, held: np.ndarray) -> None:
+        self.held, self.most = held, 0
+
+    def __len__(self) -> int:
+        return len(self.held)
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        made = self.held[rows].copy()
+        self.most = max(self.most, len(made))
+        return made
+
+
+@pytest.mark.parametrize("k", [1, 7])
+def test_a_bank_may_make_its_rows_when_they_are_asked_for(
+    k: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a sketch and without one, and never many of them at once."""
+    for module in ("sketch.ROWS_AT_ONCE", "exact_neighbours.MADE_AT_ONCE"):
+        monkeypatch.setattr(f"indexer.vectors.{module}", 96)
+    bank = vectors(700)
+    bank[400:420] = bank[:20]
+    own = np.arange(700)
+    expected = exact_neighbours(bank, bank, own, k)
+    made = Made(bank)
+    np.testing.assert_array_equal(exact_neighbours(bank, made, own, k), expected)
+    monkeypatch.setattr("indexer.vectors.sketch.LEAST_ROWS", 300)
+    sketch, whole = sketch_of(made), sketch_of(bank)
+    assert sketch is not None
+    assert whole is not None
+    np.testing.assert_array_equal(sketch.rows, whole.rows)
+    np.testing.assert_array_equal(exact_neighbours(bank, made, own, k, sketch=sketch), expected)
+    assert made.most < 400
