@@ -281,13 +281,13 @@ def test_a_killed_run_goes_on_and_ends_alike(
     monkeypatch.setattr(StackTrainer, "note", noted)
     assert train("-b", 8).code == 0
     assert asked == [1]  # the grey image that tells of the grid
-    assert stages == [2, 3]
+    assert stages == [2, 2, 3, 3]  # as each stage began, and after its epoch
     resumed = load_stack(file)
     report = json.loads((tmp_path / "my.report.json").read_text())
-    assert [epoch["stage"] for epoch in report["epochs"]] == [0, 1, 2, 3]
+    assert [epoch["stage"] for epoch in report["epochs"]] == [0, 1, 2, 2, 3, 3]
     assert train("-b", 8, "--force", "--work", tmp_path / "afresh").code == 0
     fresh = load_stack(file)
-    assert stages == [2, 3, 0, 1, 2, 3]
+    assert stages == [2, 2, 3, 3, 0, 1, 2, 2, 3, 3]
     for name, value in fresh.stack.state_dict().items():
         torch.testing.assert_close(resumed.stack.state_dict()[name], value, rtol=0.0, atol=0.0)
     torch.testing.assert_close(resumed.texts, fresh.texts, rtol=0.0, atol=0.0)
