@@ -18,6 +18,8 @@ import faiss
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from indexer.vectors.threads import at_once
+
 LANES = 16
 """Bytes that FAISS reads in one step; rows of another length it reads byte by byte. So a row is
 filled up with groups."""
@@ -103,7 +105,7 @@ class ByteSketch:
             bounds, rows = self._index.search(asked, k, params=faiss.SearchParameters(sel=some))
             return bounds[0], rows[0]
 
-        found = list(pool.map(sought, pairwise(edges)))
+        found = at_once(sought, list(pairwise(edges)), pool)
         bounds = np.concatenate([bounds for bounds, _ in found])
         rows = np.concatenate([rows for _, rows in found])
         best = np.argsort(-bounds, kind="stable")

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from indexer.vectors.byte_sketch import ByteSketch
+from indexer.vectors.threads import at_once
 
 ROWS_PER_THREAD = 16_384
 """Fewer are not worth a thread of their own."""
@@ -116,10 +117,12 @@ def _best_of_all(
     edges: list[int],
 ) -> Best:
     """Each thread reads the rows between two edges."""
-    found = pool.map(
-        lambda ends: _best_rows(query, held[slice(*ends)], np.arange(*ends), k), pairwise(edges)
+    found = at_once(
+        lambda ends: _best_rows(query, held[slice(*ends)], np.arange(*ends), k),
+        list(pairwise(edges)),
+        pool,
     )
-    return _merged(list(found), k)
+    return _merged(found, k)
 
 
 def _best_rows(
