@@ -18,7 +18,7 @@ from sqlalchemy import func, insert, select, update
 from indexer.catalogue import Catalogue, chunks, one_of
 from indexer.records import SpaceRow
 from indexer.rows import grow, now
-from indexer.schema import Bank, BankMember, Content, RefinedVector, Space, StoredVector
+from indexer.schema import Bank, BankMember, RefinedVector, Space, StoredVector
 
 HUBNESSES = 2
 """Numbers behind the vector in a row that is searched: among sentences, and among words."""
@@ -249,50 +249,6 @@ def searched_vectors(
         vectors[place, :-HUBNESSES] = np.frombuffer(vector, dtype="<f4")
         vectors[place, -HUBNESSES:] = np.negative(hubness)
     return held, vectors
-
-
-@dataclass(frozen=True, kw_only=True)
-class RefinementStatus:
-    """How far a library's pictures are refined, and how old their bank is."""
-
-    version: int
-    """Of the bank."""
-    budget: str
-    """By which the stack was chosen."""
-    bank_size: int
-    """Members when it was made."""
-    made_at: str
-    """ISO 8601, UTC."""
-    refined: int
-    """Pictures that can be searched, and are refined over the bank."""
-    unrefined: int
-    """Pictures that can be searched, by their base vectors."""
-    added: int
-    """Pictures that came after the bank was made."""
-    removed: int
-    """Members that were deleted from the library since."""
-
-
-def refinement_status(catalogue: Catalogue, space: SpaceRow) -> RefinementStatus | None:
-    """None while nothing is refined."""
-    bank = current_bank(catalogue, space.id)
-    if bank is None:
-        return None
-    searchable = catalogue.searchable_ids(space.id)
-    refined = np.intersect1d(searchable, refined_ids(catalogue, bank), assume_unique=True)
-    later = select(Content.id).where(Content.added_at > bank.created_at)
-    with catalogue.reading() as session:
-        added = np.fromiter(session.scalars(later), dtype=np.int64)
-    return RefinementStatus(
-        version=bank.version,
-        budget=bank.budget,
-        bank_size=bank.size,
-        made_at=bank.created_at.isoformat(timespec="seconds"),
-        refined=len(refined),
-        unrefined=len(searchable) - len(refined),
-        added=len(np.intersect1d(searchable, added, assume_unique=True)),
-        removed=bank.size - len(member_ids(catalogue, bank)),
-    )
 
 
 def _bank_row(row: Bank) -> BankRow:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from indexer.banks import RefinementStatus, refinement_status
 from indexer.catalogue import Catalogue
+from indexer.refinement_status import RefinementStatus, refinement_status
 from indexer.stacks import StackFile, chosen_stack
 from spectrum.encoders import EncoderIdentity
 

@@ -31,13 +31,12 @@ from retrieval.ranking.hubness import folded
 from retrieval.ranking.protocol import Reference
 from spectrum.encoders import load_encoder
 from spectrum.one_thread import one_thread
-from spectrum.stack.learning.story import learned_stack, write_stack
-from spectrum.stack.learning.terms import encoded_terms
+from spectrum.stack.learning.story import learned_stack
 from spectrum.stack.loading import SHIPPED
 from spectrum.stack.protocol import Refiner
 from spectrum.stack.refiner import StackRefiner
 from spectrum.stack.weight_file import load_stack
-from spectrum.training.embedded_stack import REFERENCE_TEXTS, TRAINING
+from spectrum.training.embedded_stack import TRAINING, written
 
 logger = logging.getLogger(__name__)
 
@@ -85,15 +84,8 @@ def stack_of(other: OtherEncoder, seen: Seen, shared: Shared) -> Path:
         TRAINING,
         checkpoint=shared.work / f"{other.stem}_stack.pt",
     )
-    vectors = seen.material.captions.reshape(-1, seen.material.captions.shape[2])
-    texts = [text for own in seen.material.texts for text in own]
-    # As `spectrum.training.embedded_stack` draws them.
-    picked = np.random.default_rng(TRAINING.seed).choice(len(texts), REFERENCE_TEXTS, replace=False)
-    rows = np.sort(picked)
     path = shared.work / f"{other.stem}.stack"
-    terms = encoded_terms(made.common, seen.encode_texts)
-    references = [texts[row] for row in rows]
-    write_stack(path, made, references, vectors[rows], seen.identity, terms)
+    written(path, made, seen.material, seen.identity, seen.encode_texts)
     share = 0.0 if made.lexicon is None else made.lexicon.share
     logger.info("%s: the lexicon's share is %.1f", path, share)
     return path

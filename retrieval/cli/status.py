@@ -12,7 +12,7 @@ import typer
 from retrieval.cli.options import Format, FormatOption, LibraryOption, NulOption
 
 if TYPE_CHECKING:
-    from indexer.banks import RefinementStatus
+    from indexer.refinement_status import RefinementStatus
     from indexer.stacks import StackFile
     from retrieval.library import Library
     from retrieval.library_status import LibraryStatus

@@ -7,14 +7,15 @@ After the encoder: the stack refines the vectors of the weights that lie in `spe
 
 import argparse
 import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float32
 
-from spectrum.encoders import Encoder, load_encoder
-from spectrum.stack.learning.story import learned_stack, write_stack
+from spectrum.encoders import Encoder, EncoderIdentity, load_encoder
+from spectrum.stack.learning.story import LearnedStack, learned_stack, write_stack
 from spectrum.stack.learning.terms import encoded_terms
 from spectrum.stack.levels import visual_levels
 from spectrum.stack.loading import SHIPPED
@@ -52,14 +53,25 @@ def main() -> None:
         TRAINING,
         checkpoint=arguments.work / "embedded_stack.pt",
     )
+    written(arguments.out, made, material, identity, encoder.encode_texts)
+    logger.info("%s: %d bytes", arguments.out, arguments.out.stat().st_size)
+
+
+def written(
+    target: Path,
+    made: LearnedStack,
+    material: CaptionedImages,
+    identity: EncoderIdentity,
+    encode: Callable[[Sequence[str]], Float32[np.ndarray, "B S"]],
+) -> None:
+    """Writes a stack with reference texts that are drawn from what it learned from."""
     vectors = material.captions.reshape(-1, material.captions.shape[2])
     texts = [text for own in material.texts for text in own]
     picked = np.random.default_rng(TRAINING.seed).choice(len(texts), REFERENCE_TEXTS, replace=False)
     rows = np.sort(picked)
-    terms = encoded_terms(made.common, encoder.encode_texts)
     references = [texts[row] for row in rows]
-    write_stack(arguments.out, made, references, vectors[rows], identity, terms)
-    logger.info("%s: %d bytes", arguments.out, arguments.out.stat().st_size)
+    terms = encoded_terms(made.common, encode)
+    write_stack(target, made, references, vectors[rows], identity, terms)
 
 
 def captioned_images(encoder: Encoder, material: CaptionMaterial) -> CaptionedImages:
