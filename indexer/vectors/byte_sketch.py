@@ -18,7 +18,7 @@ import faiss
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from indexer.vectors.threads import at_once
+from spectrum.shared_work import shared_out
 
 LANES = 16
 """Bytes that FAISS reads in one step; rows of another length it reads byte by byte. So a row is
@@ -105,7 +105,7 @@ class ByteSketch:
             bounds, rows = self._index.search(asked, k, params=faiss.SearchParameters(sel=some))
             return bounds[0], rows[0]
 
-        found = at_once(sought, list(pairwise(edges)), pool)
+        found = shared_out(sought, list(pairwise(edges)), pool, len(edges) - 2)
         bounds = np.concatenate([bounds for bounds, _ in found])
         rows = np.concatenate([rows for _, rows in found])
         best = np.argsort(-bounds, kind="stable")

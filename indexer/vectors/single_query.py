@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from indexer.vectors.byte_sketch import ByteSketch
-from indexer.vectors.threads import at_once
+from spectrum.shared_work import shared_out
 
 ROWS_PER_THREAD = 16_384
 """Fewer are not worth a thread of their own."""
@@ -117,10 +117,11 @@ def _best_of_all(
     edges: list[int],
 ) -> Best:
     """Each thread reads the rows between two edges."""
-    found = at_once(
+    found = shared_out(
         lambda ends: _best_rows(query, held[slice(*ends)], np.arange(*ends), k),
         list(pairwise(edges)),
         pool,
+        len(edges) - 2,
     )
     return _merged(found, k)
 

@@ -20,6 +20,7 @@ from spectrum.captioners.vocabulary import Vocabulary
 from spectrum.encoders.embedded import SHIPPED, EmbeddedEncoder
 from spectrum.encoders.protocol import EncodedImages, ModelUnavailableError, RgbImage
 from spectrum.encoders.runtime import OnnxModel
+from spectrum.shared_work import shared_out
 
 Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
 STEP_OUTPUTS = ("log_probs", "keys", "values")
@@ -138,8 +139,9 @@ class EmbeddedCaptioner:
         self._check_tower()
         # Alone, so that no caption can depend on its companions: as batches of one step are, a
         # sum in another order may change which of two equal words comes first.
-        with ThreadPoolExecutor(min(self._threads, len(items))) as pool:
-            return list(pool.map(one, items))
+        helpers = self._threads - 1
+        with ThreadPoolExecutor(max(1, helpers)) as pool:
+            return shared_out(one, items, pool, helpers)
 
     def _check_tower(self) -> None:
         with self._lock:

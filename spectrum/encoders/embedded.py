@@ -22,6 +22,7 @@ from spectrum.encoders.protocol import (
 )
 from spectrum.encoders.runtime import OnnxModel
 from spectrum.encoders.weight_files import WeightFiles
+from spectrum.shared_work import shared_out
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -127,8 +128,11 @@ class EmbeddedEncoder:
         if not pixels:
             return self._nothing(tokens=tokens)
         names = ["semantic", "visual", *(["tokens"] if tokens else [])]
-        with ThreadPoolExecutor(min(self._threads, len(pixels))) as pool:
-            made = list(pool.map(lambda image: self._image_tower.run(names, image[None]), pixels))
+        helpers = self._threads - 1
+        with ThreadPoolExecutor(max(1, helpers)) as pool:
+            made = shared_out(
+                lambda image: self._image_tower.run(names, image[None]), pixels, pool, helpers
+            )
         semantic, visual, *grids = zip(*made, strict=True)
         rows, columns, _ = self._grid
         return EncodedImages(
