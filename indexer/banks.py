@@ -246,9 +246,15 @@ def searched_vectors(
     vectors = np.empty((len(held), space.identity.dimension + HUBNESSES), dtype=np.float32)
     for place, id in enumerate(held.tolist()):
         vector, *hubness = rows[id]
-        vectors[place, :-HUBNESSES] = np.frombuffer(vector, dtype="<f4")
-        vectors[place, -HUBNESSES:] = np.negative(hubness)
+        vectors[place] = searched_row(np.frombuffer(vector, dtype="<f4"), hubness)
     return held, vectors
+
+
+def searched_row(
+    vector: Float32[np.ndarray, "D"], hubness: Sequence[float]
+) -> Float32[np.ndarray, "E"]:
+    """[F; -h] of one content."""
+    return np.concatenate([vector, np.negative(hubness, dtype=np.float32)])
 
 
 def _bank_row(row: Bank) -> BankRow:

@@ -1,11 +1,13 @@
 """What captioners and people say of the pictures, in the library's database."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
 from sqlalchemy import select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from indexer.caption_words import note_words
 from indexer.catalogue import Catalogue, chunks, one_of
@@ -55,46 +57,35 @@ def store_captions(catalogue: Catalogue, captions: Sequence[CaptionRow]) -> None
 def captions_of(catalogue: Catalogue, ids: Sequence[int]) -> dict[int, list[CaptionRow]]:
     """Picture -> its captions, in order of model and prompt."""
     found: dict[int, list[CaptionRow]] = {id: [] for id in ids}
-    with catalogue.reading() as session:
-        for some in chunks(list(ids)):
-            # Columns, not objects: a search reads the captions of hundreds of pictures.
-            query = (
-                select(
-                    Caption.content_id,
-                    Caption.text,
-                    Caption.model,
-                    Caption.prompt,
-                    Caption.confidence,
-                )
-                .where(Caption.content_id.in_(one_of(some)))
-                .order_by(Caption.content_id, Caption.model, Caption.prompt)
-            )
-            for id, text, model, prompt, confidence in session.execute(query):
-                found[id].append(
-                    CaptionRow(
-                        content_id=id,
-                        text=text,
-                        model=model,
-                        prompt=prompt,
-                        confidence=confidence,
-                    )
-                )
+    told = (Caption.text, Caption.model, Caption.prompt, Caption.confidence)
+    for id, text, model, prompt, confidence in _columns_of(catalogue, ids, *told):
+        found[id].append(
+            CaptionRow(content_id=id, text=text, model=model, prompt=prompt, confidence=confidence)
+        )
     return found
 
 
 def texts_of(catalogue: Catalogue, ids: Sequence[int]) -> dict[int, list[str]]:
     """Picture -> the texts of its captions, in order of model and prompt; half of their time."""
     found: dict[int, list[str]] = {id: [] for id in ids}
+    for id, text in _columns_of(catalogue, ids, Caption.text):
+        found[id].append(text)
+    return found
+
+
+def _columns_of(
+    catalogue: Catalogue, ids: Sequence[int], *columns: InstrumentedAttribute[Any]
+) -> Iterator[Any]:
+    """The picture and these columns of each of its captions, in order of model and prompt."""
     with catalogue.reading() as session:
         for some in chunks(list(ids)):
+            # Columns, not objects: a search reads the captions of hundreds of pictures.
             query = (
-                select(Caption.content_id, Caption.text)
+                select(Caption.content_id, *columns)
                 .where(Caption.content_id.in_(one_of(some)))
                 .order_by(Caption.content_id, Caption.model, Caption.prompt)
             )
-            for id, text in session.execute(query):
-                found[id].append(text)
-    return found
+            yield from session.execute(query)
 
 
 def uncaptioned_ids(catalogue: Catalogue, model: str, prompt: str = "") -> Int64[np.ndarray, "N"]:

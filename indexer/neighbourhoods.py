@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float16, Float32, Int64
 from threadpoolctl import threadpool_limits
 
-from indexer.banks import HUBNESSES, BankRow, RefinedRow, neighbours_of
+from indexer.banks import HUBNESSES, BankRow, RefinedRow, neighbours_of, searched_row
 from indexer.catalogue import Catalogue
 from indexer.evidence import LocalVectors, local_blocks, local_vectors
 from indexer.records import SpaceRow
@@ -45,11 +45,10 @@ class FrozenBank(NamedTuple):
     """A bank's members in memory, ascending by id; what is shown of them in half precision."""
 
     ids: Int64[np.ndarray, "N"]
-    likeness: Likeness
     local: Float16[np.ndarray, "N D"]
     prompts: Float16[np.ndarray, "N S"]
     sketch: Sketch | None
-    """Of the likeness, which makes finding the nearest quicker; None for a small bank."""
+    """Of their likeness, which makes finding the nearest quicker; None for a small bank."""
 
 
 def frozen_bank(
@@ -67,8 +66,7 @@ def frozen_bank(
         some = slice(n, n + len(block.ids))
         ids[some], local[some], prompts[some] = block
         n += len(block.ids)
-    likeness = Likeness(local[:n], refiner)
-    return FrozenBank(ids[:n], likeness, local[:n], prompts[:n], sketch_of(likeness))
+    return FrozenBank(ids[:n], local[:n], prompts[:n], sketch_of(Likeness(local[:n], refiner)))
 
 
 def _read_ahead(blocks: Iterator[LocalVectors]) -> Iterator[LocalVectors]:
@@ -118,7 +116,7 @@ def _nearest_rows(
     own = np.searchsorted(bank.ids, block.ids)
     return exact_neighbours(
         refiner.likeness(block.local),
-        bank.likeness,
+        Likeness(bank.local, refiner),
         np.where(np.isin(block.ids, bank.ids), own, -1),
         refiner.identity.neighbours,
         sketch=bank.sketch,
@@ -183,8 +181,7 @@ def refined_over(
     found = [row for made in refined_blocks(blocks, frozen, refiner) for row in made]
     rows = np.empty((len(found), space.identity.dimension + HUBNESSES), dtype=np.float32)
     for place, row in enumerate(found):
-        rows[place, :-HUBNESSES] = row.vector
-        rows[place, -HUBNESSES:] = np.negative(row.hubness)
+        rows[place] = searched_row(row.vector, row.hubness)
     return np.array([row.content_id for row in found], dtype=np.int64), rows
 
 

@@ -23,7 +23,6 @@ from indexer.banks import HUBNESSES
 from indexer.vectors.exact_neighbours import exact_neighbours
 from retrieval.evaluation.directions import Ranked, text_to_image
 from retrieval.evaluation.intervals import Estimate, mean_with_interval, paired_difference
-from retrieval.ranking.hubness import folded
 from spectrum.encoders.protocol import EncodedImages
 from spectrum.stack import MODULES
 from spectrum.stack.lexicon import Lexicon, text_questions
@@ -149,7 +148,7 @@ def second_phase(
         started = time.process_time()
         made = refiner.refine(*given)
         seconds.append((time.process_time() - started) / len(made.vectors))
-        parts.append(folded(made.vectors, made.hubness))
+        parts.append(made.rows())
     whole = np.concatenate(parts)[: len(evidence.local)]
     return whole, 1000 * min(seconds)
 

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -34,8 +34,14 @@ def shared_out(
     try:
         work()
     finally:
-        for other in others:
-            other.exception()  # waits
+        wait(others)
     for other in others:
         other.result()
     return [made[place] for place in range(len(items))]
+
+
+def by_threads(task: Callable[[Item], Made], items: Sequence[Item], threads: int) -> list[Made]:
+    """`shared_out` among so many threads, the asking one and others that end with it."""
+    helpers = threads - 1
+    with ThreadPoolExecutor(max(1, helpers)) as pool:
+        return shared_out(task, items, pool, helpers)

@@ -27,7 +27,6 @@ from benchmarks.refinement.other_encoders import OTHERS, OtherEncoder, Seen, Sha
 from benchmarks.refinement.stack import evidence_of, questions, refined
 from retrieval.ranking import fitted_ranking
 from retrieval.ranking.blocks import unit
-from retrieval.ranking.hubness import folded
 from retrieval.ranking.protocol import Reference
 from spectrum.encoders import load_encoder
 from spectrum.one_thread import one_thread
@@ -131,7 +130,7 @@ def measured(refiner: Refiner, train: Captioned, dev: Captioned) -> dict[str, Me
     logger.info("the best fixed fusion has shares %s", shares)
     evidence = evidence_of(refiner, dev.photographs)
     made = refined(refiner, evidence, evidence, in_bank=True)
-    stored = folded(made.vectors, made.hubness)
+    stored = made.rows()
     return {
         RAW: found("raw", dev.photographs.vectors, sentences(dev), dev, bank),
         f"{FUSION} ({shares[0]:g}, {shares[1]:g})": fused,

@@ -9,7 +9,6 @@ from benchmarks.refinement.material import Captioned, Photographs
 from benchmarks.refinement.measures import Measured, ranked
 from retrieval.ranking import RANKINGS, fitted_ranking
 from retrieval.ranking.blocks import unit
-from retrieval.ranking.hubness import folded
 from retrieval.ranking.neighbours import nearest_rows
 from retrieval.ranking.protocol import Ranking, Reference
 from spectrum.stack.protocol import Refined
@@ -111,5 +110,5 @@ def measured(
         vectors = np.concatenate([unit(moved), dev.photographs.visual], axis=1)
         rows[name] = line("hubness", vectors, texts[1])
     for name, (made, asked) in refined.items():
-        rows[name] = line("spectrum", folded(made.vectors, made.hubness), texts[1], asked)
+        rows[name] = line("spectrum", made.rows(), texts[1], asked)
     return rows

@@ -18,7 +18,6 @@ from benchmarks.refinement.material import Captioned, Classified, captioned_spli
 from benchmarks.refinement.measures import Measured, ranked, table, together
 from benchmarks.refinement.stack import evidence_of, questions, refined
 from retrieval.ranking import fitted_ranking
-from retrieval.ranking.hubness import folded
 from retrieval.ranking.protocol import Reference
 from spectrum.encoders import load_encoder
 from spectrum.stack import MODULES
@@ -64,7 +63,7 @@ def captions_found(refiner: Refiner, dev: Captioned, visual_weight: float) -> Me
     reference = Reference(images=made.vectors, texts=dev.captions[0], visual_weight=visual_weight)
     return ranked(
         fitted_ranking("spectrum", reference),
-        folded(made.vectors, made.hubness),
+        made.rows(),
         questions(refiner, dev),
         "text",
         clusters[:, None] == np.arange(n)[None],

@@ -26,7 +26,6 @@ from benchmarks.refinement.material import (
 from benchmarks.refinement.measures import Measured, gain, ranked
 from benchmarks.refinement.stack import evidence_of, questions, refined
 from retrieval.ranking import fitted_ranking
-from retrieval.ranking.hubness import folded
 from retrieval.ranking.protocol import Reference
 from spectrum.encoders import Encoder, load_encoder
 from spectrum.stack.lexicon import words_of
@@ -81,7 +80,7 @@ def measured(
         refiner = StackRefiner(weights)
         evidence = evidence_of(refiner, photographs)
         made = refined(refiner, evidence, evidence, in_bank=True)
-        database = folded(made.vectors, made.hubness)
+        database = made.rows()
         rows[name] = line("spectrum", database, questions(refiner, asked))
     return rows
 

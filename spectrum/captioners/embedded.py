@@ -6,7 +6,6 @@ import math
 import os
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from spectrum.captioners.vocabulary import Vocabulary
 from spectrum.encoders.embedded import SHIPPED, EmbeddedEncoder
 from spectrum.encoders.protocol import EncodedImages, ModelUnavailableError, RgbImage
 from spectrum.encoders.runtime import OnnxModel
-from spectrum.shared_work import shared_out
+from spectrum.shared_work import by_threads
 
 Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
 STEP_OUTPUTS = ("log_probs", "keys", "values")
@@ -139,9 +138,7 @@ class EmbeddedCaptioner:
         self._check_tower()
         # Alone, so that no caption can depend on its companions: as batches of one step are, a
         # sum in another order may change which of two equal words comes first.
-        helpers = self._threads - 1
-        with ThreadPoolExecutor(max(1, helpers)) as pool:
-            return shared_out(one, items, pool, helpers)
+        return by_threads(one, items, self._threads)
 
     def _check_tower(self) -> None:
         with self._lock:

@@ -4,7 +4,6 @@ import json
 import os
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ from spectrum.encoders.protocol import (
 )
 from spectrum.encoders.runtime import OnnxModel
 from spectrum.encoders.weight_files import WeightFiles
-from spectrum.shared_work import shared_out
+from spectrum.shared_work import by_threads
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -128,11 +127,9 @@ class EmbeddedEncoder:
         if not pixels:
             return self._nothing(tokens=tokens)
         names = ["semantic", "visual", *(["tokens"] if tokens else [])]
-        helpers = self._threads - 1
-        with ThreadPoolExecutor(max(1, helpers)) as pool:
-            made = shared_out(
-                lambda image: self._image_tower.run(names, image[None]), pixels, pool, helpers
-            )
+        made = by_threads(
+            lambda image: self._image_tower.run(names, image[None]), pixels, self._threads
+        )
         semantic, visual, *grids = zip(*made, strict=True)
         rows, columns, _ = self._grid
         return EncodedImages(

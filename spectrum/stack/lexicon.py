@@ -3,6 +3,7 @@
 import json
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,6 +36,11 @@ def words_of(text: str) -> list[str]:
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
     return list(dict.fromkeys(_WORD.findall(_FRAME.sub("", folded))))
+
+
+def word_counts(captions: Sequence[Sequence[str]]) -> Counter[str]:
+    """Word -> how many of the images' captions have it."""
+    return Counter(word for own in captions for text in own for word in words_of(text))
 
 
 @dataclass(frozen=True)

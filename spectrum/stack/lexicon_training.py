@@ -1,6 +1,5 @@
 """Learns what words look like, from images and what is said of them."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spectrum.stack.lexicon import Lexicon, words_of
+from spectrum.stack.lexicon import Lexicon, word_counts, words_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +123,7 @@ def best_share(
 
 
 def _vocabulary(captions: Sequence[Sequence[str]], fewest: int) -> tuple[list[str], list[int]]:
-    counted = Counter(word for own in captions for text in own for word in words_of(text))
+    counted = word_counts(captions)
     kept = sorted(word for word, count in counted.items() if count >= fewest)
     return kept, [counted[word] for word in kept]
 

@@ -56,6 +56,10 @@ class Refined(NamedTuple):
     """What is taken off every similarity with a text, as `text_questions` weighs the two: how near
     an image is to all sentences, and to all words by themselves."""
 
+    def rows(self) -> Float32[np.ndarray, "B E"]:
+        """[F; -h], E = D + 2: what texts are compared with."""
+        return np.concatenate([self.vectors, -self.hubness], axis=1)
+
 
 class Explanation(NamedTuple):
     """Why one image's refined vector is what it is."""

@@ -73,7 +73,7 @@ def measured(
     similarities = {
         "encoder": texts @ raw.T,
         "hubness": texts @ raw.T - hubs.numpy(),
-        "spectrum": asked @ np.concatenate([refined.vectors, -refined.hubness], axis=1).T,
+        "spectrum": asked @ refined.rows().T,
     }
     found = {
         name: values(ranks(made, owners), owners, len(view)) for name, made in similarities.items()

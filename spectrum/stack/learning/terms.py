@@ -1,13 +1,12 @@
 """Words by themselves, as people ask with them: what hubness is measured against too."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32
 
-from spectrum.stack.lexicon import Lexicon, words_of
+from spectrum.stack.lexicon import Lexicon, word_counts
 
 COMMON_WORDS = 600
 """A quarter of a megabyte of a stack's file where S is 400; more find no more."""
@@ -23,7 +22,7 @@ class Terms(NamedTuple):
 
 def common_words(captions: Sequence[Sequence[str]], lexicon: Lexicon) -> tuple[str, ...]:
     """The lexicon's words that most captions have, at most `COMMON_WORDS`, most frequent first."""
-    counted = Counter(word for own in captions for text in own for word in words_of(text))
+    counted = word_counts(captions)
     known = sorted(lexicon.words, key=lambda word: (-counted[word], word))
     return tuple(known[:COMMON_WORDS])
 
