@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from retrieval.rejection.voids import nouns_of
-from retrieval.rejection.words import WordSupport, words_of
+from retrieval.rejection.voids import fragments, nouns_of
+from retrieval.rejection.words import SMALL, WordSupport, words_of
 
 CODE = (
     "while queue: node = queue.pop(0)",
@@ -144,3 +144,33 @@ def text_sets(
     }
     forbidden = frozenset(rare) | {word for name in names for word in words_of(name)}
     return sets, forbidden
+
+
+def short_sets(
+    data: Path, train: Sequence[str], dev: Sequence[str], seed: int = 5
+) -> tuple[list[str], dict[str, list[str]]]:
+    """Pieces of one to four words of the captions of `dev`, and unknown phrases by set."""
+    rng = np.random.default_rng(seed)
+    names = absent_names(data, WordSupport.counted(train))
+    pieces = [piece for piece, _ in fragments(dev, rng)]
+    letters = [text for text in gibberish(rng, 600) if len(text.split()) <= 4]
+    return pieces, {
+        "gibberish": letters[:300],
+        "NAME": names,
+        "two NAMEs": [f"two {name}s" for name in names],
+        "a photo of a NAME": [f"a photo of a {name}" for name in names],
+        "piece, one word swapped for an absent noun": changed(pieces, names, rng),
+        "piece, one word swapped for a rare noun": changed(pieces, reserved_rare(train), rng),
+    }
+
+
+def changed(pieces: Sequence[str], names: Sequence[str], rng: np.random.Generator) -> list[str]:
+    """Each piece that names more than one thing, with a naming word swapped for one of `names`."""
+    made = []
+    for piece in pieces:
+        words = words_of(piece)
+        places = [i for i, word in enumerate(words) if word not in SMALL]
+        if len(places) > 1:
+            words[int(rng.choice(places))] = names[int(rng.integers(len(names)))]
+            made.append(" ".join(words))
+    return made

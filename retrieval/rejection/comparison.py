@@ -99,8 +99,7 @@ def _compared_texts(library: "Library", contest: _Contest) -> list[Contestant]:
     )
     asked = {"": contest.known, **contest.unknown}
     samples = {
-        name: evidence.head.sample(encode(list(queries)), list(queries), encode)
-        for name, queries in asked.items()
+        name: evidence.head.of_texts(list(queries), encode) for name, queries in asked.items()
     }
     groups = {name: np.array(list(map(group_of, queries))) for name, queries in asked.items()}
     known, mine = samples.pop(""), groups.pop("")

@@ -13,6 +13,7 @@ from retrieval.rejection.company import Company, CompanyEvidence, TextEncoder
 from retrieval.rejection.detectors import Detector, Sample
 from retrieval.rejection.distances import Landmarks, profiles
 from retrieval.rejection.words import Arrays, WordEvidence, WordSupport, words_of
+from spectrum.encoders.framing import unframed
 
 SHORT = 4
 """Words up to which a text counts as a phrase; phrases and sentences have their own thresholds."""
@@ -24,6 +25,7 @@ TEXT_REASONS = {
     "max cosine": "no picture of this library is similar",
     "fluency": "worded unlike anything said of this library's pictures",
     "scene": "a scene of another kind than this library's pictures",
+    "likelihood_ratio": "in words that are commoner elsewhere than in this library",
 }
 IMAGE_REASONS = {
     "semantic Mahalanobis": "shows what this library's pictures do not",
@@ -115,13 +117,28 @@ class Head:
             parts.append(np.asarray(vectors @ self.scene, dtype=np.float32)[:, None])
         return Sample(vectors, np.concatenate(parts, axis=1), self.columns)
 
+    def of_texts(
+        self,
+        texts: Sequence[str],
+        encode: TextEncoder,
+        vectors: Float32[np.ndarray, "Q F"] | None = None,
+    ) -> Sample:
+        """What the gate sees of texts, by what they ask for: "a photo of a dog" is "a dog".
+
+        `vectors` are theirs, where they are known already.
+        """
+        asked = [unframed(text) for text in texts]
+        if vectors is None or asked != list(texts):
+            vectors = encode(asked)
+        return self.sample(vectors, asked, encode)
+
     def _met_words(self, texts: Sequence[str]) -> list[str]:
         return sorted({word for text in texts for word in words_of(text)})
 
 
 def group_of(text: str) -> str:
     """Which threshold a text is held against."""
-    return "phrase" if len(words_of(text)) <= SHORT else "sentence"
+    return "phrase" if len(words_of(unframed(text))) <= SHORT else "sentence"
 
 
 @dataclass(kw_only=True)
@@ -145,8 +162,8 @@ class Gate:
         head = self.heads.get("text")
         if head is None:
             return None
-        sample = head.sample(vector[None], [text], encode)
-        return self._judged(head, sample, group_of(text), false_reject, text, encode)
+        sample = head.of_texts([text], encode, vector[None])
+        return self._judged(head, sample, group_of(text), false_reject, unframed(text), encode)
 
     def image_trust(
         self,

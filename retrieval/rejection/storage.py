@@ -23,9 +23,10 @@ from retrieval.rejection.words import Arrays, WordSupport
 
 FOLDER = "trust"
 MANIFEST = "gate.json"
-VERSION = 4
+VERSION = 5
 """Version 1 was calibrated on sentences of the captioner, which refused good queries; version 2
-knew words by the encoder's vectors alone; version 3 knew no distorted pictures."""
+knew words by the encoder's vectors alone; version 3 knew no distorted pictures; version 4 knew
+no captions at large, and judged phrases as it did sentences."""
 MakeDetector = Callable[[str, tuple[str, ...]], Detector]
 
 

@@ -20,6 +20,9 @@ from retrieval.rejection.scenes import scene_direction
 from retrieval.rejection.swaps import Swaps
 from retrieval.rejection.voids import TextVoid, TextVoids, fragments
 from retrieval.rejection.words import SMALL, WordSupport, words_of
+from spectrum.encoders.caption_words import CaptionWords, caption_words
+from spectrum.encoders.embedded import SHIPPED
+from spectrum.encoders.framing import unframed
 
 
 class KnownTexts(NamedTuple):
@@ -51,10 +54,15 @@ def text_evidence(
     sizes: Sizes | None = None,
     seed: int = 0,
     forbidden: frozenset[str] = frozenset(),
+    large: CaptionWords | None = None,
 ) -> TextEvidence:
-    """Everything of a text head but its detector. CalibrationError for too few texts."""
+    """Everything of a text head but its detector. CalibrationError for too few texts.
+
+    `large` are captions at large, those that ship unless others are given.
+    """
     sizes = sizes or Sizes()
     require_enough(len(known.texts), false_reject, "texts")
+    known = KnownTexts([unframed(text) for text in known.texts], known.rows)
     rng = np.random.default_rng(seed)
     first, teaching, calibrating = (
         KnownTexts([known.texts[i] for i in part.tolist()], known.rows[part])
@@ -65,7 +73,7 @@ def text_evidence(
     place_of[pictured] = np.arange(len(pictured))
     taught = _with_fragments(teaching, sizes.teaching, rng)
     kept = _with_fragments(calibrating, sizes.calibrating, rng)
-    support = WordSupport.counted(first.texts)
+    support = WordSupport.counted(first.texts, large or caption_words(SHIPPED))
     voids = TextVoids(first.texts, support, seed, forbidden, teaching.texts).made(sizes.voids)
     made = _void_texts(voids, teaching.rows)
     words = _Words(first, support, TextVoids(first.texts, support, seed, forbidden))

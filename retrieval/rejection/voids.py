@@ -21,8 +21,8 @@ BEFORE_NOUNS = frozenset(
 )
 """Words that a noun, or its adjective, follows."""
 TEMPLATES = (
-    *("{}", "a {}", "a photo of a {}", "{} in the background", "a picture of a {}", "the {}"),
-    *("a close up of a {}", "photo of {}", "two {}s", "a small {}", "{} on a table"),
+    *("{}", "a {}", "{} in the background", "the {}", "a close up of a {}", "two {}s"),
+    *("a small {}", "{} on a table"),
 )
 """How a thing is asked for by its name."""
 SYLLABLES = tuple(first + second for first in "bdfgklmnprstvz" for second in "aeiou")
@@ -99,8 +99,10 @@ class TextVoids:
     def made(self, count: int) -> list[TextVoid]:
         """`count` voids of all kinds, in shares that were chosen on the trials."""
         shares = {
-            self.swapped: 0.3,
-            self.rare_swapped: 0.3,
+            self.swapped: 0.25,
+            self.rare_swapped: 0.25,
+            self.swapped_piece: 0.05,
+            self.rare_piece: 0.05,
             self.named: 0.1,
             self.scene: 0.12,
             self.domain: 0.08,
@@ -128,12 +130,27 @@ class TextVoids:
         """A caption with one of its nouns swapped for a rare noun of other captions."""
         return self._with(self.rare, "rare")
 
-    def _with(self, replacements: Sequence[str], kind: str) -> TextVoid | None:
+    def swapped_piece(self) -> TextVoid | None:
+        """A piece of a caption, likewise: people ask with a few words."""
+        return self._with(self.absent, "swapped", piece=True)
+
+    def rare_piece(self) -> TextVoid | None:
+        """A piece of a caption with one of its nouns swapped for a rare one."""
+        return self._with(self.rare, "rare", piece=True)
+
+    def _with(
+        self, replacements: Sequence[str], kind: str, *, piece: bool = False
+    ) -> TextVoid | None:
         if not replacements or not self.captions:
             return None
         for _ in range(8):
             row = int(self.rng.integers(len(self.captions)))
             words = words_of(self.captions[row])
+            if piece:
+                pieces = fragments([self.captions[row]], self.rng)
+                words = pieces[0][0].split() if pieces else []
+                if sum(word not in SMALL for word in words) < 2:
+                    continue  # one rare word by itself is something to ask for
             places = [i for i, word in enumerate(words) if word in self.common]
             if not places:
                 continue

@@ -1,4 +1,5 @@
-"""What a library's captions say of a query's words: held or not, and in what order."""
+"""What a library's captions say of a query's words: held or not, in what order, and more or less
+often than in captions at large."""
 
 import hashlib
 import math
@@ -10,6 +11,10 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32, UInt64
 
+from spectrum.encoders.caption_words import CaptionWords
+
+NOWHERE = CaptionWords({}, 0)
+"""No captions at large: then only how common a word is here counts."""
 Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
 
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
@@ -56,6 +61,8 @@ class WordEvidence(NamedTuple):
     """Mean of the same over the naming words."""
     fluency: float
     """Mean log probability of the words, each after the two before it."""
+    likelihood_ratio: float
+    """Mean log of how much more often the naming words come here than in captions at large."""
     log_length: float
     """log of the number of words, since what is known of short texts is known otherwise."""
 
@@ -63,9 +70,11 @@ class WordEvidence(NamedTuple):
 class WordSupport:
     """How often words, pairs and triples of neighbours come in captions; may be empty."""
 
-    def __init__(self, counts: "Counts", words: Sequence[str], holding: Sequence[int]) -> None:
+    def __init__(
+        self, counts: "Counts", words: Sequence[str], holding: Sequence[int], large: "AtLarge"
+    ) -> None:
         """Of what `counted` or `restored` made; not for callers."""
-        self.counts = counts
+        self.counts, self.large = counts, large
         self.words = tuple(words)
         self.holding = dict(zip(words, holding, strict=True))
         self.total = max(1, counts.get("#words", 0))
@@ -74,8 +83,8 @@ class WordSupport:
         self._lent: dict[str, float] = {}
 
     @classmethod
-    def counted(cls, captions: Iterable[str]) -> "WordSupport":
-        """Counts a collection of captions."""
+    def counted(cls, captions: Iterable[str], large: CaptionWords = NOWHERE) -> "WordSupport":
+        """Counts a collection of captions; `large` are those that are not of this library."""
         holding: Counter[str] = Counter()
         counts: Counter[str] = Counter()
         for caption in captions:
@@ -95,15 +104,21 @@ class WordSupport:
                 counts[f"#{before}"] += 1  # how many different words follow
         counts[f"{START} {START}"] = counts[START]
         names = sorted(holding)
-        return cls(counts, names, [holding[name] for name in names])
+        elsewhere = AtLarge(Counter(large.holding), large.n_captions)
+        return cls(counts, names, [holding[name] for name in names], elsewhere)
 
     def arrays(self) -> Arrays:
         """What `restored` makes the same figures of."""
         assert isinstance(self.counts, Counter), "a restored one is on disk already"
-        grams = sorted((hashed(gram), count) for gram, count in self.counts.items())
+        assert isinstance(self.large.holding, Counter), "as above"
+        grams, counts = _hashed_counts(self.counts)
+        large, holding = _hashed_counts(self.large.holding)
         return {
-            "grams": np.array([gram for gram, _ in grams], dtype=np.uint64),
-            "counts": np.array([count for _, count in grams], dtype=np.int32),
+            "grams": grams,
+            "counts": counts,
+            "large_words": large,
+            "large_holding": holding,
+            "large_captions": np.array(self.large.n_captions),
             "words": np.frombuffer("\n".join(self.words).encode(), dtype=np.uint8),
             "holding": np.array([self.holding[word] for word in self.words], dtype=np.int32),
         }
@@ -116,6 +131,10 @@ class WordSupport:
             HashedCounts(arrays["grams"], arrays["counts"]),
             words.split("\n") if words else [],
             arrays["holding"].tolist(),
+            AtLarge(
+                HashedCounts(arrays["large_words"], arrays["large_holding"]),
+                int(arrays["large_captions"]),
+            ),
         )
 
     def support(self, word: str) -> float:
@@ -126,6 +145,18 @@ class WordSupport:
         if word not in self._lent:
             self._lent[word] = self._lent_to(word)
         return self._lent[word]
+
+    def likelihood_ratio(self, word: str) -> float:
+        """log (p + e) / (q + e), p of captions here hold the word and q of those at large.
+
+        e is one caption of the library, so that a word which nobody uses says nothing. Departure
+        from Ren et al., "Likelihood ratios for out-of-distribution detection" (NeurIPS 2019): of
+        words by themselves.
+        """
+        one = 1.0 / max(1, self.n_captions)
+        here = self.holding.get(word, 0) * one
+        elsewhere = self.large.holding.get(word, 0) / max(1, self.large.n_captions)
+        return math.log((here + one) / (elsewhere + one))
 
     def _lent_to(self, word: str) -> float:
         """Dice's similarity of letter pairs, squared, times the other word's support, at most 2."""
@@ -158,8 +189,10 @@ class WordSupport:
         """What the captions say of a text; one without words is as unknown as can be."""
         words = words_of(text)
         if not words:
-            return WordEvidence(0.0, 0.0, math.log(0.5 / self.total), 0.0)
-        supports = [self.support(word) for word in naming_words(text)]
+            return WordEvidence(0.0, 0.0, math.log(0.5 / self.total), 0.0, 0.0)
+        naming = naming_words(text)
+        supports = [self.support(word) for word in naming]
+        ratios = [self.likelihood_ratio(word) for word in naming]
         padded = [START, START, *words, END]
         fluent = [
             math.log(self._probability(padded[i], (padded[i - 2], padded[i - 1])))
@@ -169,6 +202,7 @@ class WordSupport:
             least_support=min(supports),
             support=sum(supports) / len(supports),
             fluency=sum(fluent) / len(fluent),
+            likelihood_ratio=sum(ratios) / len(ratios),
             log_length=math.log(len(words)),
         )
 
@@ -217,10 +251,29 @@ class HashedCounts:
         return int(self._counts[row])
 
 
+class AtLarge(NamedTuple):
+    """Captions of other photographs."""
+
+    holding: Counts
+    """How many of them hold each word."""
+    n_captions: int
+
+
 def word_evidence(support: WordSupport, texts: Sequence[str]) -> Float32[np.ndarray, "Q E"]:
     """The evidence of each text, a row each, in the order of `WordEvidence`."""
     rows = [support.evidence(text) for text in texts]
     return np.array(rows, dtype=np.float32).reshape(len(rows), len(WordEvidence._fields))
+
+
+def _hashed_counts(
+    counts: Mapping[str, int],
+) -> tuple[UInt64[np.ndarray, " G"], np.ndarray[Any, np.dtype[np.int32]]]:
+    """What `HashedCounts` is made of."""
+    both = sorted((hashed(name), count) for name, count in counts.items())
+    return (
+        np.array([each for each, _ in both], dtype=np.uint64),
+        np.array([count for _, count in both], dtype=np.int32),
+    )
 
 
 def hashed(name: str) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from spectrum.encoders.framing import unframed
 from spectrum.encoders.protocol import ModelUnavailableError
 from spectrum.stack.sentence_probe import SentenceProbe
 from spectrum.stack.weight_names import (
@@ -26,8 +27,6 @@ from spectrum.stack.weight_names import (
 
 _WORD = re.compile(r"[^\W_]+")
 
-_FRAME = re.compile(r"^\W*(?:an?|the)?\W*(?:photo(?:graph)?|picture|image)s?\s+of\s+(?=\w)")
-
 
 def words_of(text: str) -> list[str]:
     """The different words of a text in order: runs of letters and digits, case folded.
@@ -35,7 +34,7 @@ def words_of(text: str) -> list[str]:
     Without "a photo of" and its like at the beginning, which says nothing of what is to be seen.
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return list(dict.fromkeys(_WORD.findall(_FRAME.sub("", folded))))
+    return list(dict.fromkeys(_WORD.findall(unframed(folded))))
 
 
 def word_counts(captions: Sequence[Sequence[str]]) -> Counter[str]:

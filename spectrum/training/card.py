@@ -34,7 +34,7 @@ FACTS = {
 """Files of the work folder that later measurements leave there, by the fact they hold."""
 WEIGHT_FILES = (
     *("image_tower.onnx", "text_tower.onnx", "tokenizer.json", "identity.json"),
-    *("captioner.onnx", "captioner.json"),
+    *("captioner.onnx", "captioner.json", "caption_words.txt.gz"),
 )
 SAMPLES = 20
 

@@ -49,6 +49,13 @@ def test_nonsense_gets_no_hits_and_a_reason(calibrated: Library) -> None:
     assert unjudged.trust is None
 
 
+@pytest.mark.parametrize("asked", ["a red wall", "a walrus", "the red wall beside a green carpet"])
+def test_a_photo_of_something_is_judged_as_that_thing(calibrated: Library, asked: str) -> None:
+    plain = calibrated.search(asked).trust
+    for frame in ("a photo of ", "Picture of ", "the images of "):
+        assert calibrated.search(frame + asked).trust == plain
+
+
 def test_a_stricter_rate_moves_the_threshold_only(calibrated: Library) -> None:
     rates = (0.02, 0.1, 0.3)
     judged = [calibrated.search("a red wall", false_reject=rate).trust for rate in rates]

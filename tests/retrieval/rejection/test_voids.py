@@ -45,6 +45,15 @@ def test_the_same_seed_makes_the_same_voids(voids: TextVoids) -> None:
     assert {void.kind for void in voids.made(300)} >= {"swapped", "absent", "domain", "gibberish"}
 
 
+def test_pieces_keep_a_word_of_their_caption(voids: TextVoids) -> None:
+    for maker in (voids.swapped_piece, voids.rare_piece):
+        for void in filter(None, (maker() for _ in range(60))):
+            words = void.text.split()
+            own = words_of(CAPTIONS[void.source])
+            assert sum(word in own for word in words if word not in SMALL) >= 1
+            assert len([word for word in words if word not in own]) >= 1 or void.kind == "rare"
+
+
 def test_without_captions_only_far_voids_are_left() -> None:
     made = TextVoids([], WordSupport.counted([])).made(100)
     assert {void.kind for void in made} == {"absent", "scene", "domain", "gibberish"}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from retrieval.rejection.words import WordSupport, words_of
+from spectrum.encoders.caption_words import CaptionWords
 from tests.references.satipatthana_gate import log_probability, padded
 
 CAPTIONS = [
@@ -32,6 +33,24 @@ def test_fluency_is_absolute_discounting(support: WordSupport, text: str) -> Non
     row = padded(words_of(text))
     each = [log_probability(captions, row[i], (row[i - 2], row[i - 1])) for i in range(2, len(row))]
     assert support.evidence(text).fluency == pytest.approx(sum(each) / len(each), abs=1e-12)
+
+
+@pytest.mark.parametrize("text", ["a dog", "a walrus on the grass", "girl cat walrus qqq", "the"])
+def test_the_likelihood_ratio_is_of_captions_here_and_at_large(text: str) -> None:
+    elsewhere = ["a walrus", "a walrus and a cat", "the walrus", "a girl", "cats"]
+    held = {"walrus": 3, "cat": 1, "girl": 1}
+    support = WordSupport.counted(CAPTIONS, CaptionWords(held, len(elsewhere)))
+    naming = {"a dog": ["dog"], "a walrus on the grass": ["walrus", "grass"], "the": ["the"]}
+    total = 0.0
+    words = naming.get(text, text.split())
+    for word in words:
+        here = sum(word in words_of(caption) for caption in CAPTIONS) / len(CAPTIONS)
+        there = held.get(word, 0) / len(elsewhere)
+        total += math.log((here + 1 / len(CAPTIONS)) / (there + 1 / len(CAPTIONS)))
+    expected = total / len(words)
+    assert support.evidence(text).likelihood_ratio == pytest.approx(expected, abs=1e-12)
+    again = WordSupport.restored(support.arrays())
+    assert again.evidence(text) == support.evidence(text)
 
 
 def test_support_counts_captions_and_lends_to_misspellings(support: WordSupport) -> None:
