@@ -1,6 +1,6 @@
 """Text queries: every detector on seven unknown sets and short ones, and what follows from it.
 
-python -m benchmarks.rejection.texts CACHE [--every 2] [--seed 0] [--unseen 0]
+python -m benchmarks.rejection.texts CACHE [--every 2] [--seed 0] [--part 0 --counted others]
 
 Weights of the default were chosen on the even ones of all queries, with the odd ones in sight;
 figures are those of the odd ones, and the even ones' are beside for the detectors named by --only.
@@ -57,23 +57,25 @@ def selective(found: list[Contestant], correct: np.ndarray, seed: int = 0) -> st
 
 
 def other_source(
-    data: Path, encode: TextEncoder, unseen: int | None
+    data: Path, encode: TextEncoder, part: int | None, counted: str
 ) -> tuple[list[str], CaptionWords | None]:
     """COCO's captions to ask with, and the words at large to calibrate with; None: as shipped.
 
-    Nine of ten captions are counted, so the counts know the source that is asked for. With
-    `unseen`, the captions are parted by two-means of their vectors, and words are counted in one
-    part only: asked are those of the other, number `unseen`.
+    Nine of ten captions are counted, so the counts know the source that is asked for. What they are
+    worth for scenes that nobody counted: captions are parted by two-means of their vectors, those
+    of one `part` are asked, and `counted` are all but those asked, the others' part, or none.
     """
     text = (data / "text" / "coco_val2017_captions.txt").read_text("utf-8")
     lines = [line for line in text.splitlines() if line.strip()]
-    if unseen is None:
+    if part is None:
         return lines[::KEPT_APART], None
-    part = KMeans(2, n_init=4, random_state=0).fit_predict(encode(lines))
-    counted = [line for line, mine in zip(lines, part, strict=True) if mine != unseen]
-    kept = [line for line, mine in zip(lines, part, strict=True) if mine == unseen]
-    print(f"{len(counted):,} captions counted, such as {counted[0]!r}; asked: {kept[0]!r}")
-    return kept[::KEPT_APART], counted_words(counted)
+    parts = KMeans(2, n_init=4, random_state=0).fit_predict(encode(lines))
+    mine = [line for line, own in zip(lines, parts, strict=True) if own == part]
+    others = [line for line, own in zip(lines, parts, strict=True) if own != part]
+    rest = [line for place, line in enumerate(mine) if place % KEPT_APART]
+    print(f"asked: {mine[0]!r} and its like; counted: {counted}")
+    kinds = {"all": [*others, *rest], "others": others, "none": []}
+    return mine[::KEPT_APART], counted_words(kinds[counted])
 
 
 class Asked(NamedTuple):
@@ -117,7 +119,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--every", type=int, default=1, help="one of so many queries")
     parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--unseen", type=int, choices=(0, 1), help="kind of scene left uncounted")
+    parser.add_argument("--part", type=int, choices=(0, 1), help="kind of COCO's scenes asked for")
+    parser.add_argument("--counted", choices=("all", "others", "none"), default="all")
     parser.add_argument("--seed", type=int, default=0, help="of voids, splits and training")
     arguments = parser.parse_args()
     data, every = arguments.data, arguments.every
@@ -125,7 +128,7 @@ def main() -> None:
     train, dev = (flickr(data, split)[1] for split in ("train", "dev"))
     texts = [text for captions in train for text in captions]
     asked = [text for captions in dev for text in captions]
-    coco, large = other_source(data, encode, arguments.unseen)
+    coco, large = other_source(data, encode, arguments.part, arguments.counted)
     sets, forbidden = text_sets(data, texts, asked, coco)
     asked_rows = np.repeat(np.arange(len(dev)), [len(captions) for captions in dev])
     asked, asked_rows = asked[::every], asked_rows[::every]

@@ -178,7 +178,7 @@ def write_profile(profile: Profile, path: Path) -> None:
     """Writes it whole, or not at all; makes the folder. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".tmp")
-    unfinished.write_text(json.dumps(profile_as_json(profile), indent=1) + "\n", encoding="ascii")
+    unfinished.write_text(json.dumps(profile_as_json(profile)) + "\n", encoding="ascii")
     unfinished.replace(path)
 
 

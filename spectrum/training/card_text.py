@@ -50,6 +50,7 @@ DATA = """## Data and terms
 | Flickr8k train, 6,091 photographs and captions | image tower, text tower, captioner | non-commercial research; photographs not openly licensed |
 | clothing/train, 1,200 photographs without their labels | image tower: what the teachers say of them; centre of the visual vector | CC0 |
 | COCO val2017 captions, without photographs, less those of the measured photographs | text tower | CC BY 4.0 |
+| nine of ten of COCO val2017's captions | in how many each word comes (`caption_words.txt.gz`, for refusing queries) | CC BY 4.0 |
 | names of ImageNet, LVIS (with definitions), Objects365 and ML Kit's labeler | short queries, noun block | names only |
 
 No photograph and no caption of anybody is in these files.
