@@ -4,7 +4,9 @@ A small network looks at one word, its neighbours and the mean of the query's ot
 and says how much the word looks swapped in; after ELECTRA's replaced-token detection (Clark, Luong,
 Le and Manning, ICLR 2020). Words are seen as the encoder sees them, so that a word which no caption
 holds still has a meaning, and as the captions see them (`cooccurrence.py`). Several networks are
-trained in `training.py`, from different beginnings; here they are asked, by NumPy alone.
+trained in `company_training.py`, from different beginnings; here they are asked, by NumPy alone.
+What they say of a word, how likely it is after the words before it, and how many captions hold it
+make its odds together: the networks see what words mean, and not which were seen in this order.
 
 Shape letters: W words of a query, V words of the vocabulary, S the encoder's width, C a word's.
 """
@@ -213,11 +215,20 @@ class CompanyEvidence(NamedTuple):
     """Minus the highest of them."""
 
 
+NETWORKS_ALONE = Layer(np.array([[1, 0, 0]], dtype=np.float32), np.zeros(1, dtype=np.float32))
+
+
 class Company:
     """Asks the networks about texts; what they say of a word is averaged."""
 
-    def __init__(self, vectors: WordVectors, networks: Sequence[CompanyNetwork]) -> None:
-        self.vectors, self.networks = vectors, tuple(networks)
+    def __init__(
+        self,
+        vectors: WordVectors,
+        networks: Sequence[CompanyNetwork],
+        odds: Layer = NETWORKS_ALONE,
+    ) -> None:
+        """`odds` turns a word's `readings` into its log odds of being swapped in."""
+        self.vectors, self.networks, self.odds = vectors, tuple(networks), odds
 
     def evidence(self, text: str, encode: TextEncoder) -> tuple[CompanyEvidence, str]:
         """The evidence, and the word that looks most swapped in; "" for a text without words."""
@@ -228,7 +239,19 @@ class Company:
     ) -> list[tuple[CompanyEvidence, str]]:
         """The same of several texts, sooner."""
         found = [(CompanyEvidence(-20.0, -20.0), "")] * len(texts)
+        for number, read in enumerate(self.readings(texts, encode)):
+            if len(read):
+                found[number] = _summed(self.odds(read)[:, 0], words_of(texts[number]))
+        return found
+
+    def readings(
+        self, texts: Sequence[str], encode: TextEncoder
+    ) -> list[Float32[np.ndarray, "_ 3"]]:
+        """Of each text's first LONGEST words: the networks' mean log odds, the log probability
+        after the two words before, and log(1 + captions that hold it)."""
+        found = [np.zeros((0, 3), dtype=np.float32)] * len(texts)
         spoken = [words_of(text)[:LONGEST] for text in texts]
+        support = self.vectors.support
         told = [number for number, words in enumerate(spoken) if words]
         for start in range(0, len(told), TEXTS_AT_ONCE):
             some = told[start : start + TEXTS_AT_ONCE]
@@ -238,16 +261,20 @@ class Company:
             seen = np.concatenate(around)
             said = [network.many_logits(vectors, naming, seen) for network in self.networks]
             for number, *each in zip(some, *said, strict=True):
-                found[number] = _summed(np.mean(each, axis=0), spoken[number])
+                words = spoken[number]
+                supports = [support.support(word) for word in words]
+                read = [np.mean(each, axis=0), support.log_probabilities(words), supports]
+                found[number] = np.stack(read, axis=1).astype(np.float32)
         return found
 
     def arrays(self) -> Arrays:
         """What `restored` makes the same of, beside the vectors'."""
-        return {
+        networks = {
             f"{number}/{name}": array
             for number, network in enumerate(self.networks)
             for name, array in network.arrays().items()
         }
+        return {**networks, "odds/weight": self.odds.weight, "odds/bias": self.odds.bias}
 
     @classmethod
     def restored(
@@ -255,11 +282,11 @@ class Company:
     ) -> "Company":
         """From `arrays`."""
         networks = []
-        for number in sorted({int(name.split("/")[0]) for name in arrays}):
+        for number in sorted({int(name.split("/")[0]) for name in arrays if name[0].isdigit()}):
             mine = f"{number}/"
             own = {k.removeprefix(mine): a for k, a in arrays.items() if k.startswith(mine)}
             networks.append(CompanyNetwork.restored(own))
-        return cls(vectors, networks)
+        return cls(vectors, networks, Layer(arrays["odds/weight"], arrays["odds/bias"]))
 
 
 def _summed(logits: Float[np.ndarray, " W"], words: Sequence[str]) -> tuple[CompanyEvidence, str]:

@@ -41,6 +41,8 @@ class Sizes:
     company_examples: int = 24_000
     """Sentences of one epoch."""
     company_networks: int = 2
+    word_odds: int = 2_000
+    """Known texts, and voids, that the odds of their words are learned from."""
     scenes: int = 1_500
     """Sentences about scenes that the library does not hold, which one direction learns from."""
     distorted: int = 96

@@ -116,7 +116,7 @@ class VoidMixture:
         },
         "phrase": {"support": 1.0, "least_support": 1.0},
     }
-    weights: ClassVar[Mapping[str, float]] = {"sentence": 0.5, "phrase": 1.0}
+    weights: ClassVar[Mapping[str, float]] = {"sentence": 0.4, "phrase": 1.0}
 
     def fit(self, known: Sample, void: Sample) -> None:
         kinds = np.array([KIND_GROUPS.get(kind, 3) for kind in void.kinds], dtype=np.int64)

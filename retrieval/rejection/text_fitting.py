@@ -10,7 +10,13 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from retrieval.rejection.calibration import require_enough
-from retrieval.rejection.company import Company, TextEncoder, WordVectors
+from retrieval.rejection.company import (
+    NETWORKS_ALONE,
+    Company,
+    Layer,
+    TextEncoder,
+    WordVectors,
+)
 from retrieval.rejection.detectors import Sample
 from retrieval.rejection.distances import Landmarks
 from retrieval.rejection.fitting import Sizes, judged_head, unjudged_head
@@ -83,7 +89,9 @@ def text_evidence(
         encoding = [pool.submit(encode, some.texts) for some in (taught, made, kept)]
         head = _measuring_head(words, library[pictured], encode, sizes, rng, seed)
         table = _word_table(words, encode)
-        head = replace(head, company=_company(words, table, sizes, seed))
+        company = _company(words, table, sizes, seed)
+        odds = word_odds(company, taught.texts[: sizes.word_odds], voids[: sizes.word_odds], encode)
+        head = replace(head, company=Company(table.vectors, company.networks, odds))
         vectors = [some.result() for some in encoding]
 
     def seen(texts: KnownTexts, vectors: Float32[np.ndarray, "T S"]) -> Sample:
@@ -197,6 +205,27 @@ def _company(words: _Words, table: _WordTable, sizes: Sizes, seed: int) -> Compa
         seeds=range(seed, seed + sizes.company_networks),
     )
     return Company(table.vectors, networks)
+
+
+def word_odds(
+    company: Company, known: Sequence[str], voids: Sequence[TextVoid], encode: TextEncoder
+) -> Layer:
+    """How much each of a word's readings says that it was swapped in, by logistic regression.
+
+    Of texts that taught the networks and counted the words nothing: to those, their own words would
+    look likelier than any fresh caption's.
+    """
+    from retrieval.rejection.training import multinomial
+
+    swaps = [void for void in voids if len(void.swapped_in)]
+    if not swaps:
+        return NETWORKS_ALONE
+    read = company.readings([*known, *(void.text for void in swaps)], encode)
+    swapped = [np.zeros(len(each), dtype=np.int64) for each in read]
+    for void, marked in zip(swaps, swapped[len(known) :], strict=True):
+        marked[[place for place in void.swapped_in if place < len(marked)]] = 1
+    both = multinomial(np.concatenate(read), np.concatenate(swapped), 2)
+    return Layer(both.weight[1:] - both.weight[:1], both.bias[1:] - both.bias[:1])
 
 
 def _with_fragments(known: KnownTexts, count: int, rng: np.random.Generator) -> KnownTexts:

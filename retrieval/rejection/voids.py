@@ -37,6 +37,8 @@ class TextVoid:
     """absent | swapped | rare | scene | domain | gibberish | shuffled"""
     source: int
     """Row of the caption that it was made of; -1 where there is none."""
+    swapped_in: range = range(0)
+    """Places of the words that are not the caption's."""
 
 
 def nouns_of(captions: Sequence[str]) -> Counter[str]:
@@ -155,8 +157,10 @@ class TextVoids:
             if not places:
                 continue
             place = int(self.rng.choice(places))
-            words[place] = self._one(replacements)
-            return TextVoid(text=" ".join(words), kind=kind, source=row)
+            other = words_of(self._one(replacements))
+            words[place : place + 1] = other
+            new = range(place, place + len(other))
+            return TextVoid(text=" ".join(words), kind=kind, source=row, swapped_in=new)
         return None
 
     def scene(self, half: int = 0) -> TextVoid | None:

@@ -185,6 +185,14 @@ class WordSupport:
         left = DISCOUNT * self.counts.get(f"#{context}", 0) / seen
         return max(count - DISCOUNT, 0.0) / seen + left * lower
 
+    def log_probabilities(self, words: Sequence[str]) -> list[float]:
+        """log P of each word after the two before it; two marks of a beginning stand before all."""
+        padded = [START, START, *words]
+        return [
+            math.log(self._probability(padded[i], (padded[i - 2], padded[i - 1])))
+            for i in range(2, len(padded))
+        ]
+
     def evidence(self, text: str) -> WordEvidence:
         """What the captions say of a text; one without words is as unknown as can be."""
         words = words_of(text)
@@ -193,11 +201,7 @@ class WordSupport:
         naming = naming_words(text)
         supports = [self.support(word) for word in naming]
         ratios = [self.likelihood_ratio(word) for word in naming]
-        padded = [START, START, *words, END]
-        fluent = [
-            math.log(self._probability(padded[i], (padded[i - 2], padded[i - 1])))
-            for i in range(2, len(padded))
-        ]
+        fluent = self.log_probabilities([*words, END])
         return WordEvidence(
             least_support=min(supports),
             support=sum(supports) / len(supports),

@@ -63,7 +63,7 @@ def test_the_score_is_the_equations(fitted: VoidMixture) -> None:
             plain, weight = standard[2], 1.0
         else:
             plain = standard[1] + standard[2] + 0.5 * standard[0] + 0.5 * standard[3]
-            weight = 0.5
+            weight = 0.4
         r, q = (
             (figure - float(middle)) / float(middle - low)
             for figure, middle, low in zip((odds, plain), *judgement.levels, strict=True)

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from retrieval.rejection.company import Company, CompanyNetwork, Layer, WordVectors
+from retrieval.rejection.company import (
+    NETWORKS_ALONE,
+    Company,
+    CompanyNetwork,
+    Layer,
+    WordVectors,
+)
 from retrieval.rejection.company_training import (
     DROPPED,
     CompanyModule,
@@ -18,7 +24,9 @@ from retrieval.rejection.company_training import (
 from retrieval.rejection.detectors import Sample
 from retrieval.rejection.registry import PLAIN
 from retrieval.rejection.satipatthana_scores import SatipatthanaDetector, scores
+from retrieval.rejection.text_fitting import word_odds
 from retrieval.rejection.training import layer_of
+from retrieval.rejection.voids import TextVoid
 from retrieval.rejection.words import WordSupport
 from retrieval.trust import fit_framework, framework_arrays
 from satipatthana.configs import (
@@ -119,12 +127,21 @@ def test_every_detector_parts_two_clouds_and_survives_a_file(
     np.testing.assert_allclose(again.score(asked), said, rtol=1e-6)
 
 
-def test_what_networks_say_of_a_word_is_averaged() -> None:
-    rng = np.random.default_rng(0)
+CAPTIONS = ["dogs run fast", "cats sleep", "dogs sleep"]
 
-    def network() -> CompanyNetwork:
-        shapes = [(7, 24), (5, 7), (1, 5), (3, 4), (3, 4), (1, 2)]
-        return CompanyNetwork(
+
+def encode(texts: Sequence[str]) -> np.ndarray:
+    """Three numbers for each text, drawn by its letters."""
+    made = [np.random.default_rng(list(text.encode())).normal(size=3) for text in texts]
+    return np.array(made, dtype=np.float32).reshape(len(made), 3)
+
+
+def drawn_networks(count: int, seed: int = 0) -> list[CompanyNetwork]:
+    """Untrained ones, of words four numbers wide."""
+    rng = np.random.default_rng(seed)
+    shapes = [(7, 24), (5, 7), (1, 5), (3, 4), (3, 4), (1, 2)]
+    return [
+        CompanyNetwork(
             [
                 Layer(
                     rng.normal(size=shape).astype(np.float32),
@@ -133,14 +150,54 @@ def test_what_networks_say_of_a_word_is_averaged() -> None:
                 for shape in shapes
             ]
         )
+        for _ in range(count)
+    ]
 
-    def encode(texts: Sequence[str]) -> np.ndarray:
-        made = [np.random.default_rng(list(text.encode())).normal(size=3) for text in texts]
-        return np.array(made, dtype=np.float32).reshape(len(made), 3)
 
-    captions = ["dogs run fast", "cats sleep", "dogs sleep"]
-    vectors = WordVectors.of(WordSupport.counted(captions), captions, encode)
-    networks = [network(), network(), network()]
+def test_a_words_odds_are_the_networks_its_order_and_its_support() -> None:
+    support = WordSupport.counted(CAPTIONS)
+    vectors = WordVectors.of(support, CAPTIONS, encode)
+    networks = drawn_networks(2)
+    odds = Layer(np.array([[0.9, -0.2, -0.4]], np.float32), np.array([-3.0], np.float32))
+    company = Company(vectors, networks, odds)
+    words = ["dogs", "sleep", "beside", "walnuts"]
+    rows = vectors.of_words(words, encode)
+    naming = [True, True, False, True]
+    logits = []
+    for place, word in enumerate(words):
+        said = [float(one.swapped_logits(rows, naming)[place]) for one in networks]
+        likely = support.log_probabilities(words[: place + 1])[-1]
+        mixed = 0.9 * sum(said) / 2 - 0.2 * likely - 0.4 * support.support(word)
+        logits.append(mixed - 3.0)
+    evidence, worst = company.evidence(" ".join(words), encode)
+    assert evidence.company == pytest.approx(-math.log(sum(map(math.exp, logits))), abs=1e-4)
+    assert evidence.worst_word == pytest.approx(-max(logits), abs=1e-4)
+    assert worst == words[logits.index(max(logits))]
+    restored = WordVectors.restored(support, vectors.arrays())
+    again = Company.restored(restored, company.arrays())
+    assert again.evidence(" ".join(words), encode)[0] == pytest.approx(evidence, abs=5e-3)
+
+
+def test_odds_are_learned_from_what_was_swapped_in() -> None:
+    vectors = WordVectors.of(WordSupport.counted(CAPTIONS), CAPTIONS, encode)
+    company = Company(vectors, drawn_networks(2))
+    known = ["dogs sleep", "cats sleep", "dogs run fast", "cats run fast"] * 5
+    voids = [
+        TextVoid(text=f"{first} walnuts fast", kind="swapped", source=0, swapped_in=range(1, 2))
+        for first in ("dogs", "cats") * 10
+    ]
+    odds = word_odds(company, known, voids, encode)
+    taught = Company(vectors, company.networks, odds)
+    assert taught.evidence("dogs walnuts fast", encode)[1] == "walnuts"
+    (read,) = taught.readings(["dogs walnuts fast"], encode)
+    assert odds(read)[1, 0] > 0 > max(odds(read)[[0, 2], 0])
+    scene = TextVoid(text="a kitchen", kind="scene", source=-1)
+    assert word_odds(company, known, [scene], encode) is NETWORKS_ALONE
+
+
+def test_what_networks_say_of_a_word_is_averaged() -> None:
+    vectors = WordVectors.of(WordSupport.counted(CAPTIONS), CAPTIONS, encode)
+    networks = drawn_networks(3)
     company = Company(vectors, networks)
     evidence, worst = company.evidence("dogs eat walnuts", encode)
     words = ["dogs", "eat", "walnuts"]

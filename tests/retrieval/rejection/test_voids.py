@@ -33,6 +33,17 @@ def test_a_swap_changes_one_noun_into_an_absent_one(voids: TextVoids) -> None:
         assert not any(word in voids.support.holding for word in added)
 
 
+def test_a_swap_says_which_words_are_new(voids: TextVoids) -> None:
+    for maker in (voids.swapped, voids.rare_swapped):
+        for void in filter(None, (maker() for _ in range(50))):
+            before, after = words_of(CAPTIONS[void.source]), words_of(void.text)
+            new = void.swapped_in
+            rest = len(before) - new.start - 1
+            assert after[: new.start] == before[: new.start]
+            assert after[new.stop :] == before[len(before) - rest :]
+            assert len(after) == len(before) - 1 + len(new)
+
+
 def test_what_captions_hold_or_is_forbidden_is_no_void(voids: TextVoids) -> None:
     assert "otter" not in voids.absent
     assert "walrus" not in voids.absent
