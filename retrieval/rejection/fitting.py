@@ -38,7 +38,7 @@ class Sizes:
     pictures: int = 2_000
     """Pictures that a query's similarity profile is taken to; more take a query longer."""
     company_epochs: int = 8
-    company_examples: int = 24_000
+    company_examples: int = 20_000
     """Sentences of one epoch."""
     company_networks: int = 2
     word_odds: int = 2_000
