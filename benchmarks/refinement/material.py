@@ -12,6 +12,7 @@ from spectrum.encoders import Encoder
 from spectrum.encoders.protocol import EncodedImages
 from spectrum.training.caption_material import cached_grids
 from spectrum.training.photographs import captioned, classified
+from spectrum.training.sentences import caption_lines
 
 TEXTS_PER_BATCH = 256
 
@@ -89,8 +90,7 @@ def text_vectors(encoder: Encoder, texts: Sequence[str], work: Path, name: str) 
 
 def coco_texts(encoder: Encoder, shared: Path, work: Path) -> np.ndarray:
     """Captions of photographs that are not here."""
-    lines = (shared / "data/text/coco_val2017_captions.txt").read_text(encoding="utf-8")
-    return text_vectors(encoder, lines.splitlines(), work, "coco")
+    return text_vectors(encoder, caption_lines(shared), work, "coco")
 
 
 def classified_folder(encoder: Encoder, shared: Path, work: Path, name: str) -> Classified:

@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.machine import machine_line
 from retrieval import Library
 from retrieval.rejection.library_gate import CalibrationOptions, calibrate
-from retrieval.rejection.words import SMALL, words_of
+from retrieval.rejection.words import naming_words, words_of
 from spectrum.training.photographs import Photograph, captioned
 
 ASKED = 300
@@ -27,7 +27,7 @@ UNKNOWN = ("walrus", "two giraffes", "a photo of a submarine", "asdkjh qwe", "in
 def pieces_of(texts: Sequence[str], dice: np.random.Generator) -> dict[str, list[str]]:
     """Single naming words, neighbouring pairs of them, and three words in a row."""
     spelled = [words_of(text) for text in texts]
-    naming = [[word for word in words if word not in SMALL] for words in spelled]
+    naming = list(map(naming_words, texts))
 
     def runs(lines: list[list[str]], length: int) -> list[str]:
         some = [words for words in lines if len(words) >= length]

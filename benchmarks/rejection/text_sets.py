@@ -6,7 +6,7 @@ of ImageNet's classes, and the gate's void makers are told to leave them alone (
 
 import re
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -92,14 +92,19 @@ def absent_names(data: Path, captions: WordSupport) -> list[str]:
 
 
 def swapped(
-    captions: Sequence[str], nouns: frozenset[str], names: Sequence[str], rng: np.random.Generator
+    texts: Sequence[str],
+    swappable: Callable[[str], bool],
+    names: Sequence[str],
+    rng: np.random.Generator,
+    *,
+    fewest: int = 1,
 ) -> list[str]:
-    """Each caption that has one of `nouns`, with one of those swapped for one of `names`."""
+    """Each text with `fewest` swappable words or more, one of them swapped for one of `names`."""
     made = []
-    for caption in captions:
-        words = words_of(caption)
-        places = [i for i, word in enumerate(words) if word in nouns]
-        if places:
+    for text in texts:
+        words = words_of(text)
+        places = [i for i, word in enumerate(words) if swappable(word)]
+        if len(places) >= fewest:
             words[int(rng.choice(places))] = names[int(rng.integers(len(names)))]
             made.append(" ".join(words))
     return made
@@ -138,8 +143,8 @@ def text_sets(
         "code": list(CODE),
         "receipts, X-rays, circuits": [*RECEIPTS, *XRAY, *CIRCUITS],
         "absent noun": [f"a photo of a {name}" for name in names],
-        "noun swapped for an absent one": swapped(dev, common, names, rng),
-        "noun swapped for a rare one": swapped(dev, common, rare, rng),
+        "noun swapped for an absent one": swapped(dev, common.__contains__, names, rng),
+        "noun swapped for a rare one": swapped(dev, common.__contains__, rare, rng),
         "another photo source": list(coco),
     }
     forbidden = frozenset(rare) | {word for name in names for word in words_of(name)}
@@ -154,23 +159,16 @@ def short_sets(
     names = absent_names(data, WordSupport.counted(train))
     pieces = [piece for piece, _ in fragments(dev, rng)]
     letters = [text for text in gibberish(rng, 600) if len(text.split()) <= 4]
+
+    def changed(words: Sequence[str]) -> list[str]:
+        """Pieces that name more than one thing, one of them another."""
+        return swapped(pieces, lambda word: word not in SMALL, words, rng, fewest=2)
+
     return pieces, {
         "gibberish": letters[:300],
         "NAME": names,
         "two NAMEs": [f"two {name}s" for name in names],
         "a photo of a NAME": [f"a photo of a {name}" for name in names],
-        "piece, one word swapped for an absent noun": changed(pieces, names, rng),
-        "piece, one word swapped for a rare noun": changed(pieces, reserved_rare(train), rng),
+        "piece, one word swapped for an absent noun": changed(names),
+        "piece, one word swapped for a rare noun": changed(reserved_rare(train)),
     }
-
-
-def changed(pieces: Sequence[str], names: Sequence[str], rng: np.random.Generator) -> list[str]:
-    """Each piece that names more than one thing, with a naming word swapped for one of `names`."""
-    made = []
-    for piece in pieces:
-        words = words_of(piece)
-        places = [i for i, word in enumerate(words) if word not in SMALL]
-        if len(places) > 1:
-            words[int(rng.choice(places))] = names[int(rng.integers(len(names)))]
-            made.append(" ".join(words))
-    return made

@@ -28,6 +28,7 @@ from retrieval.trust import framework_detectors
 from spectrum.encoders import load_encoder
 from spectrum.encoders.caption_words import CaptionWords
 from spectrum.training.caption_words import KEPT_APART, counted_words
+from spectrum.training.sentences import caption_lines
 
 NEAR = (
     *("absent noun", "noun swapped for an absent one", "noun swapped for a rare one"),
@@ -65,8 +66,7 @@ def other_source(
     worth for scenes that nobody counted: captions are parted by two-means of their vectors, those
     of one `part` are asked, and `counted` are all but those asked, the others' part, or none.
     """
-    text = (data / "text" / "coco_val2017_captions.txt").read_text("utf-8")
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = caption_lines(data.parent)
     if part is None:
         return lines[::KEPT_APART], None
     parts = KMeans(2, n_init=4, random_state=0).fit_predict(encode(lines))

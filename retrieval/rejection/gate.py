@@ -12,7 +12,13 @@ from retrieval.rejection.calibration import conformal_trust, require_rate
 from retrieval.rejection.company import Company, CompanyEvidence, TextEncoder
 from retrieval.rejection.detectors import Detector, Sample
 from retrieval.rejection.distances import Landmarks, profiles
-from retrieval.rejection.words import Arrays, WordEvidence, WordSupport, words_of
+from retrieval.rejection.words import (
+    Arrays,
+    WordEvidence,
+    WordSupport,
+    word_evidence,
+    words_of,
+)
 from spectrum.encoders.framing import unframed
 
 SHORT = 4
@@ -105,8 +111,7 @@ class Head:
         profile = profiles(vectors, self.pictures, own)
         parts = [self.landmarks.evidence(vectors, profile)]
         if self.support is not None:
-            words = [self.support.evidence(text) for text in texts]
-            parts.append(np.array(words, dtype=np.float32).reshape(len(vectors), -1))
+            parts.append(word_evidence(self.support, texts))
         if self.company is not None:
             assert encode is not None
             if len(texts) > 1:  # all unknown words in one call

@@ -1,7 +1,7 @@
 """The detector that won among words: as unknown as the likeliest kind of void makes a query."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -66,16 +66,15 @@ class Judgement:
             np.concatenate([np.zeros(len(known.evidence), np.int64), classes]),
             N_CLASSES,
         )
-        unlevelled = np.array([[0.0, 0.0], [-1.0, -1.0]], dtype=np.float32)
-        judgement = cls(scales=scales, layer=layer, levels=unlevelled, plain=plain, weight=weight)
-        levels = np.quantile(judgement.figures(known), (0.5, 0.16), axis=0)
-        return cls(
+        judgement = cls(
             scales=scales,
             layer=layer,
-            levels=levels.astype(np.float32),
+            levels=np.array([[0, 0], [-1, -1]], dtype=np.float32),
             plain=plain,
             weight=weight,
         )
+        levels = np.quantile(judgement.figures(known), (0.5, 0.16), axis=0)
+        return replace(judgement, levels=levels.astype(np.float32))
 
     def figures(self, queries: Sample) -> Float64[np.ndarray, "Q 2"]:
         """r and q before they are standardised."""

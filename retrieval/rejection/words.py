@@ -104,13 +104,13 @@ class WordSupport:
                 counts[f"#{before}"] += 1  # how many different words follow
         counts[f"{START} {START}"] = counts[START]
         names = sorted(holding)
-        elsewhere = AtLarge(Counter(large.holding), large.n_captions)
+        elsewhere = AtLarge(large.holding, large.n_captions)
         return cls(counts, names, [holding[name] for name in names], elsewhere)
 
     def arrays(self) -> Arrays:
         """What `restored` makes the same figures of."""
-        assert isinstance(self.counts, Counter), "a restored one is on disk already"
-        assert isinstance(self.large.holding, Counter), "as above"
+        assert isinstance(self.counts, Mapping), "a restored one is on disk already"
+        assert isinstance(self.large.holding, Mapping), "as above"
         grams, counts = _hashed_counts(self.counts)
         large, holding = _hashed_counts(self.large.holding)
         return {

@@ -16,6 +16,7 @@ import numpy as np
 from spectrum.encoders.caption_words import FILE, CaptionWords, written_words
 from spectrum.encoders.embedded import SHIPPED
 from spectrum.stack.lexicon import word_counts
+from spectrum.training.sentences import caption_lines
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +28,7 @@ FEWEST = 6
 
 def counted_captions(shared: Path) -> list[str]:
     """The captions that are counted."""
-    path = shared / "data/text/coco_val2017_captions.txt"
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return [line for place, line in enumerate(lines) if place % KEPT_APART]
+    return [line for place, line in enumerate(caption_lines(shared)) if place % KEPT_APART]
 
 
 def counted_words(captions: Sequence[str]) -> CaptionWords:

@@ -148,6 +148,12 @@ def templated(names: Sequence[str], count: int, seed: int) -> list[str]:
     return sorted(made)
 
 
+def caption_lines(shared: Path) -> list[str]:
+    """COCO's captions without images, as they are written."""
+    path = shared / "data/text/coco_val2017_captions.txt"
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
 def other_captions(shared: Path) -> list[str]:
     """COCO captions without images, less those of the photographs that results are measured on."""
     measured = {
@@ -155,6 +161,5 @@ def other_captions(shared: Path) -> list[str]:
         for photograph in captioned(shared / "data/coco_boxes")
         for caption in photograph.captions
     }
-    path = shared / "data/text/coco_val2017_captions.txt"
-    read = (plain(line) for line in path.read_text(encoding="utf-8").splitlines())
+    read = map(plain, caption_lines(shared))
     return [line for line in read if line and line not in measured]
