@@ -52,6 +52,7 @@ FROM := --shared ../shared --work .training
 models: .venv/developed
 	$(TRAINING).embedded $(FROM)
 	$(TRAINING).caption_words --shared ../shared
+	$(TRAINING).expected_match --shared ../shared
 	$(TRAINING).caption_training $(FROM)
 	$(TRAINING).embedded_stack $(FROM)
 	$(BIN)/python -m benchmarks.refinement.budgets $(FROM)

@@ -37,6 +37,7 @@ from retrieval.ranking.protocol import Kind, Ranking
 from retrieval.ranking.table import ranked_parts, search_ranking
 from retrieval.rejection.judging import Judge
 from retrieval.rejection.library_gate import load_gate
+from retrieval.rejection.uncaptioned import NEAREST, uncaptioned_words
 from retrieval.view import KeptSample, View
 from spectrum.encoders.protocol import Encoder
 from spectrum.stack.lexicon import Lexicon
@@ -115,6 +116,7 @@ class Searcher:
                     false_reject=false_reject,
                     show_rejected=show_rejected,
                     cosines=view.bank is None and self._ranking is None and not query.is_intended,
+                    nearest=lambda place: self._nearest(query, parts, view, place),
                 )
         if explain_by is not None:
             from retrieval.explanation import explained
@@ -146,10 +148,8 @@ class Searcher:
         view: View,
         seconds: dict[str, float],
     ) -> Answer:
-        expanded = parts
-        if view.bank is not None or self._ranking is not None:
-            with _timed(seconds, "expand"):
-                expanded = self._expanded(request.query, parts, view)
+        with _timed(seconds, "expand"):
+            expanded = self._expanded(request.query, parts, view)
         with _timed(seconds, "compose"):
             asked = self._composed(request, expanded, view)
         among = None
@@ -177,11 +177,21 @@ class Searcher:
         """The parts as the vectors that they are compared with were made."""
         if self._ranking is not None:
             return ranked_parts(self._ranking, _kinds(query), parts, view.found)
+        if view.bank is None:
+            return parts
         # Reading a stack's file takes longer than a search, and only words need it.
         lexicon = self._lexicon_of(view.bank) if "text" in _kinds(query) else None
         semantic = self._space.identity.semantic_dimension
         asked = asked_parts(query, parts, lexicon, semantic=semantic)
         return neighbourhood_parts(query, asked, view.found, semantic=semantic)
+
+    def _nearest(
+        self, query: Query, parts: Float32[np.ndarray, "P D"], view: View, place: int
+    ) -> Int64[np.ndarray, "C"]:
+        """The pictures of the whole library that are nearest to one part, as it ranks them."""
+        ids, _ = view.nearest(self._expanded(query, parts, view)[place], NEAREST)
+        held: Int64[np.ndarray, "C"] = ids[ids >= 0]
+        return held
 
     def _composed(self, request: Request, parts: Float32[np.ndarray, "P E"], view: View) -> Asked:
         """The parts in one vector; an intended image as the intent has it."""
@@ -257,6 +267,7 @@ def opened_searcher(library: "Library", ranking: str) -> Searcher:
         encoder.encode_texts,
         semantic,
         lambda ids: library.catalogue.held_vectors(ids, space),
+        lambda: uncaptioned_words(encoder),
     )
     chosen = search_ranking(
         ranking,

@@ -16,8 +16,8 @@ def calibrate(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="captions.jsonl with what people wrote of these pictures; without, words are not"
-            " judged.",
+            help="captions.jsonl with what people wrote of these pictures; without, words are"
+            " judged by other photographs' captions.",
         ),
     ] = None,
     split: Annotated[
@@ -36,8 +36,8 @@ def calibrate(
 ) -> None:
     """Calibrate the refusal of queries that the library has nothing for.
 
-    `index` does this by itself for images. Words need captions by people: name them once with
-    --captions; later calibrations read the same file.
+    `index` does this by itself for images. Captions by people tell far more of words: name them
+    once with --captions; later calibrations read the same file.
     """
     from retrieval.cli.output import note
     from retrieval.library import Library

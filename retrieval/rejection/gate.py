@@ -19,10 +19,9 @@ from retrieval.rejection.words import (
     word_evidence,
     words_of,
 )
+from spectrum.encoders.expected_match import LONGEST_PHRASE
 from spectrum.encoders.framing import unframed
 
-SHORT = 4
-"""Words up to which a text counts as a phrase; phrases and sentences have their own thresholds."""
 GRID = np.linspace(0.0, 1.0, 201)
 """Quantiles that are kept of each figure of the calibrating queries, for the reasons."""
 TEXT_REASONS = {
@@ -143,7 +142,7 @@ class Head:
 
 def group_of(text: str) -> str:
     """Which threshold a text is held against."""
-    return "phrase" if len(words_of(unframed(text))) <= SHORT else "sentence"
+    return "phrase" if len(words_of(unframed(text))) <= LONGEST_PHRASE else "sentence"
 
 
 @dataclass(kw_only=True)

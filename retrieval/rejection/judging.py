@@ -1,5 +1,6 @@
 """What a search does with the gate: judges what a query wants, and leaves weak hits out."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -12,11 +13,14 @@ from retrieval.rejection.calibration import CalibrationError
 from retrieval.rejection.company import TextEncoder
 from retrieval.rejection.gate import Gate, combined
 from retrieval.rejection.state import NEVER_CALIBRATED, WORDS_UNJUDGED
+from retrieval.rejection.uncaptioned import UncaptionedWords
 
 Stored = Callable[
     [Int64[np.ndarray, "H"]], tuple[Int64[np.ndarray, "M"], Float32[np.ndarray, "M D"]]
 ]
 """Ids of pictures -> those of them that are still there, and the encoder's own vectors of these."""
+Nearest = Callable[[int], Int64[np.ndarray, "H"]]
+"""Number of a query's part -> ids of the pictures that the library has nearest to it."""
 
 
 class Judge:
@@ -28,9 +32,12 @@ class Judge:
         encode: TextEncoder,
         semantic_dimension: int,
         stored: Stored | None = None,
+        uncaptioned: Callable[[], UncaptionedWords | None] = lambda: None,
     ) -> None:
+        """`uncaptioned` judges the words of a library that was calibrated without captions."""
         self._load, self._encode, self._semantic = load, encode, semantic_dimension
         self._stored = stored
+        self._uncaptioned = functools.cache(uncaptioned)
         self._gate: Gate | None = None
         self._trouble = ""
         self._loaded = False
@@ -44,6 +51,7 @@ class Judge:
         false_reject: float,
         show_rejected: bool,
         cosines: bool,
+        nearest: Nearest | None = None,
     ) -> Answer:
         """The answer with its trust: without hits if it is refused, else without the weak ones.
 
@@ -51,7 +59,7 @@ class Judge:
         similarities of hits are cosines. Where they are not, those of refined vectors say, the
         cosines to the encoder's own vectors tell which hits are weak.
         """
-        trust, trouble = self.trust(query, parts, false_reject)
+        trust, trouble = self.trust(query, parts, false_reject, nearest)
         answer = replace(answer, trust=trust, ungated=trouble)
         if trust is None or show_rejected:
             return answer
@@ -64,29 +72,52 @@ class Judge:
         query: Query,
         parts: Float32[np.ndarray, "P D"],
         false_reject: float,
+        nearest: Nearest | None = None,
     ) -> tuple[Trust | None, str]:
         """The query's trust, None where no part was judged; and which parts were not, and why.
 
         Parts that are subtracted are not judged: nobody minds that there is nothing unwanted. A
-        calibration that cannot be read refuses nothing, and the search goes on.
+        calibration that cannot be read refuses nothing, and the search goes on. Without captions,
+        words are judged by the pictures that are `nearest` to them.
         """
         gate = self._opened()
         if gate is None:
             return None, self._trouble
         judged: list[Trust | None] = []
         unjudged = ""
-        for part, vector in zip(query.parts, parts, strict=True):
+        for place, (part, vector) in enumerate(zip(query.parts, parts, strict=True)):
             if part.weight < 0:
                 continue
-            if isinstance(part, TextPart) and "text" not in gate.heads:
-                unjudged = WORDS_UNJUDGED
-            elif isinstance(part, TextPart):
+            if isinstance(part, TextPart):
                 semantic = np.ascontiguousarray(vector[: self._semantic])
-                judged.append(gate.text_trust(part.text, semantic, self._encode, false_reject))
+                found = gate.text_trust(part.text, semantic, self._encode, false_reject)
+                if found is None and nearest is not None:
+                    ids = functools.partial(nearest, place)
+                    found = self._uncaptioned_trust(gate, part.text, semantic, ids, false_reject)
+                judged.append(found)
+                unjudged = unjudged if found else WORDS_UNJUDGED
             elif isinstance(part, ImagePart):
                 unit = self._unit_blocks(vector)
                 judged.append(gate.image_trust(unit, false_reject))
         return combined(judged), unjudged
+
+    def _uncaptioned_trust(
+        self,
+        gate: Gate,
+        text: str,
+        vector: Float32[np.ndarray, " S"],
+        nearest: Callable[[], Int64[np.ndarray, "H"]],
+        false_reject: float,
+    ) -> Trust | None:
+        """By the best of the nearest pictures; None where nobody can judge by that."""
+        words = self._uncaptioned()
+        if words is None or self._stored is None:
+            return None
+        _, pictures = self._stored(nearest())
+        if not len(pictures):  # all pruned this moment
+            return None
+        semantic = pictures[:, : self._semantic]
+        return words.trust(text, vector, semantic, len(gate.image_ids), false_reject)
 
     def _without_weak(
         self,

@@ -12,9 +12,11 @@ from threadpoolctl import threadpool_limits
 
 from retrieval.rejection.calibration import CalibrationError, require_enough, require_rate
 from retrieval.rejection.gate import Gate, Head, Provenance
-from retrieval.rejection.state import WORDS_UNJUDGED, TrustStatus, standing
+from retrieval.rejection.state import WORDS_BY_OTHERS, WORDS_UNJUDGED, TrustStatus, standing
 from retrieval.rejection.storage import load, manifest_of, save
 from retrieval.trust import framework_detectors, made_detector
+from spectrum.encoders.embedded import SHIPPED
+from spectrum.encoders.expected_match import match_for
 
 if TYPE_CHECKING:
     from retrieval.library import Library
@@ -30,7 +32,8 @@ class CalibrationOptions:
 
     captions: Path | None = None
     """captions.jsonl with what people wrote of the library's pictures. None: that of the last
-    calibration; without either, words are not judged."""
+    calibration; without either, words are judged by other photographs' captions, if the encoder is
+    the one that ships, or not at all."""
     split: str | None = None
     """Only rows of this split."""
     false_reject: float = 0.05
@@ -50,7 +53,7 @@ def load_gate(library: "Library") -> Gate | None:
 def calibrate(library: "Library", options: CalibrationOptions, say: "Say" = lambda _: None) -> Gate:
     """Fits the gate to the library as it is now, and saves it beside the library.
 
-    Images need the pictures alone; words are judged only where captions are named. Raises
+    Images need the pictures alone; words are fitted only where captions are named. Raises
     CalibrationError for too few pictures or captions, or a rate outside (0, 1), DatasetError for
     captions that cannot be read, ValueError for a detector that there is not.
     """
@@ -69,7 +72,7 @@ def calibrate(library: "Library", options: CalibrationOptions, say: "Say" = lamb
         say(f"calibrating images: {len(ids):,} pictures")
         heads = {"image": _image_head(library, ids, vectors, options, say)}
         if known is None:
-            say(WORDS_UNJUDGED)
+            say(_of_words(space.identity))
         else:
             say(f"calibrating words: {len(known.texts):,} captions")
             heads["text"] = _text_head(library, vectors, known, options)
@@ -164,7 +167,18 @@ def calibration_status(library: "Library") -> TrustStatus:
     changed = provenance.space != space.fingerprint
     gate = None if changed else load_gate(library)
     drift = 1.0 if gate is None else _moved_share(ids, gate.image_ids)
-    return standing(provenance, said["detectors"], drift, encoder_changed=changed)
+    return standing(
+        provenance,
+        said["detectors"],
+        drift,
+        encoder_changed=changed,
+        of_words=_of_words(space.identity),
+    )
+
+
+def _of_words(identity: "EncoderIdentity") -> str:
+    """Whether words are judged in a library without captions, and by what."""
+    return WORDS_BY_OTHERS if match_for(identity, SHIPPED) else WORDS_UNJUDGED
 
 
 def _moved_share(

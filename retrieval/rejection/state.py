@@ -11,6 +11,10 @@ WORDS_UNJUDGED = (
     "words are not judged, since the library has no captions: 'spectrum calibrate --captions FILE'"
     " teaches them"
 )
+WORDS_BY_OTHERS = (
+    "words are judged by other photographs' captions, not by this library's: 'spectrum calibrate"
+    " --captions FILE' tells unknown queries far better"
+)
 NEVER_CALIBRATED = "the library is not calibrated: 'spectrum status' says why"
 TAUGHT_NOTHING = (WORDS_UNJUDGED, NEVER_CALIBRATED)
 """Why queries are not judged where nothing is broken."""
@@ -33,9 +37,14 @@ class TrustStatus:
 
 
 def standing(
-    provenance: Provenance, detectors: Mapping[str, str], drift: float, *, encoder_changed: bool
+    provenance: Provenance,
+    detectors: Mapping[str, str],
+    drift: float,
+    *,
+    encoder_changed: bool,
+    of_words: str = WORDS_UNJUDGED,
 ) -> TrustStatus:
-    """The status of a calibration that is there."""
+    """The status of a calibration that is there; `of_words` tells of words without captions."""
     judged = "words and images" if "text" in detectors else "images"
     texts = f" and {provenance.n_texts:,} captions" if provenance.n_texts else ""
     said = (
@@ -49,7 +58,7 @@ def standing(
     elif drift > 0:
         said += f"; {drift:.1%} of the pictures have changed since"
     if "text" not in detectors and not encoder_changed:
-        said += f"; {WORDS_UNJUDGED}"
+        said += f"; {of_words}"
     return TrustStatus(
         sentence=said,
         calibrated=not encoder_changed,

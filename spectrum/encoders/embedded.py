@@ -20,6 +20,7 @@ from spectrum.encoders.protocol import (
     RgbImage,
 )
 from spectrum.encoders.runtime import OnnxModel
+from spectrum.encoders.spelling import letters_per_piece
 from spectrum.encoders.weight_files import WeightFiles
 from spectrum.shared_work import by_threads
 
@@ -162,6 +163,16 @@ class EmbeddedEncoder:
                 token_ids = np.array([encodings[row].ids for row in rows], dtype=np.int64)
                 (vectors[rows],) = self._text_tower.run(["semantic"], token_ids)
         return vectors
+
+    def letters_per_piece(self, texts: Sequence[str]) -> Float32[np.ndarray, "B"]:
+        """How texts are spelled: `spelling.letters_per_piece`."""
+        unknown = self._tokenizer.token_to_id("[UNK]")
+        encodings = self._tokenizer.encode_batch(list(texts))
+        found = [
+            letters_per_piece(text, encoding, unknown)
+            for text, encoding in zip(texts, encodings, strict=True)
+        ]
+        return np.array(found, dtype=np.float32)
 
     @cached_property
     def _loaded_tokenizer(self) -> "Tokenizer":

@@ -34,7 +34,7 @@ FACTS = {
 """Files of the work folder that later measurements leave there, by the fact they hold."""
 WEIGHT_FILES = (
     *("image_tower.onnx", "text_tower.onnx", "tokenizer.json", "identity.json"),
-    *("captioner.onnx", "captioner.json", "caption_words.txt.gz"),
+    *("captioner.onnx", "captioner.json", "caption_words.txt.gz", "expected_match.safetensors"),
 )
 SAMPLES = 20
 

@@ -51,6 +51,7 @@ DATA = """## Data and terms
 | clothing/train, 1,200 photographs without their labels | image tower: what the teachers say of them; centre of the visual vector | CC0 |
 | COCO val2017 captions, without photographs, less those of the measured photographs | text tower | CC BY 4.0 |
 | nine of ten of COCO val2017's captions | in how many each word comes (`caption_words.txt.gz`, for refusing queries) | CC BY 4.0 |
+| every other of Flickr8k dev's photographs and captions, `imagenet_1k_sample` | how far good queries fall below what a text lets expect (`expected_match.safetensors`) | as above; research only |
 | names of ImageNet, LVIS (with definitions), Objects365 and ML Kit's labeler | short queries, noun block | names only |
 
 No photograph and no caption of anybody is in these files.

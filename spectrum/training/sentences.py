@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spectrum.encoders.framing import with_article
 from spectrum.training.photographs import captioned
 
 TRAILING = re.compile(r"[\s.!?,;:]+$")
@@ -46,12 +47,6 @@ TEMPLATES = (
 def plain(text: str) -> str:
     """The text without what ends it: "A dog runs ." and "A dog runs" are one query."""
     return TRAILING.sub("", text.strip())
-
-
-def with_article(name: str) -> str:
-    """The name after its article: "a dog", "an owl"."""
-    article = "an" if name[:1].lower() in set("aeiou") else "a"
-    return f"{article} {name}"
 
 
 def photo_of(name: str) -> str:

@@ -30,8 +30,11 @@ def test_the_order_of_words_changes_no_byte() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"plain text", gzip.compress(b"", mtime=0), gzip.compress(b"9\nmany dogs", mtime=0)],
-    ids=["empty", "text", "empty gzip", "no count"],
+    [
+        *(b"", b"plain text", gzip.compress(b"", mtime=0)),
+        *(gzip.compress(b"9\nmany 0dogs", mtime=0), gzip.compress(b"9\n3 dogs cats", mtime=0)),
+    ],
+    ids=["empty", "text", "empty gzip", "no count", "words as they are"],
 )
 def test_anything_else_is_one_line_of_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FILE).write_bytes(content)
