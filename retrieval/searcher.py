@@ -38,7 +38,7 @@ from retrieval.ranking.table import ranked_parts, search_ranking
 from retrieval.rejection.judging import Judge
 from retrieval.rejection.library_gate import load_gate
 from retrieval.rejection.uncaptioned import NEAREST, uncaptioned_words
-from retrieval.view import KeptSample, View
+from retrieval.view import KeptSample, LastFound, View
 from spectrum.encoders.protocol import Encoder
 from spectrum.stack.lexicon import Lexicon
 
@@ -247,9 +247,8 @@ class Searcher:
             # the store is right in memory, and `spectrum index` says what is wrong with the disk.
             with suppress(OSError):
                 synchronise(self._store, self._catalogue, self._space, bank)
-            return View(
-                self._catalogue, self._space, bank, self._store, self._store_lock, self._sample
-            )
+            lock, last = self._store_lock, LastFound()
+            return View(self._catalogue, self._space, bank, self._store, lock, self._sample, last)
 
     def _encoded(self, texts: tuple[str, ...]) -> Float32[np.ndarray, "B S"]:
         return self._encoder.encode_texts(texts)

@@ -13,6 +13,9 @@ from indexer.records import SpaceRow
 from indexer.vectors.protocol import VectorStore
 from retrieval.ranking.protocol import Found
 
+Nearest = tuple[Int64[np.ndarray, "K"], Float32[np.ndarray, "K"]]
+"""Ids and inner products, best first."""
+
 # Enough to know a standard deviation to about 2 %.
 SPREAD_SAMPLE = 2_000
 
@@ -33,6 +36,25 @@ class KeptSample:
         return held[1]
 
 
+class LastFound:
+    """The nearest of the whole collection, as found last: those of a smaller k are their first."""
+
+    def __init__(self) -> None:
+        self._vector: Float32[np.ndarray, " E"] | None = None
+        self._k = 0
+        self._found: Nearest | None = None
+
+    def of(
+        self, vector: Float32[np.ndarray, " E"], k: int, search: Callable[[], Nearest]
+    ) -> Nearest:
+        """The k nearest to the vector, searched unless they are known."""
+        same = self._vector is not None and np.array_equal(self._vector, vector)
+        if self._found is None or not same or self._k < k:
+            self._vector, self._k, self._found = vector, k, search()
+        ids, similarities = self._found
+        return ids[:k], similarities[:k]
+
+
 class View(NamedTuple):
     """The vectors of one space, refined over one bank; threads enter the store one by one."""
 
@@ -45,6 +67,7 @@ class View(NamedTuple):
     """Held while the store is in use."""
     kept: KeptSample
     """Outlives the view."""
+    last: LastFound
 
     def n_stored(self) -> int:
         """How many pictures can be found."""
@@ -56,11 +79,15 @@ class View(NamedTuple):
         vector: Float32[np.ndarray, "E"],
         k: int,
         among: Int64[np.ndarray, "A"] | None = None,
-    ) -> tuple[Int64[np.ndarray, "K"], Float32[np.ndarray, "K"]]:
+    ) -> Nearest:
         """The ids and inner products of the K best, -1 where an id has no vector."""
-        with self.lock:
-            found = self.store.search(vector[None], k, among=among)
-        return found.ids[0], found.similarities[0]
+
+        def search() -> Nearest:
+            with self.lock:
+                found = self.store.search(vector[None], k, among=among)
+            return found.ids[0], found.similarities[0]
+
+        return self.last.of(vector, k, search) if among is None else search()
 
     def found(self, queries: Float32[np.ndarray, "1 E"], k: int) -> Found:
         """The search of one query, as a ranking asks for it."""

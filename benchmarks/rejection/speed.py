@@ -2,16 +2,18 @@
 
 python -m benchmarks.rejection.speed LIBRARY [--shared ../shared] [--queries 150]
 
-LIBRARY is calibrated with captions. Asked are captions of Flickr8k's dev split, and the library's
-own pictures; three rounds, since a word is encoded when it is first met.
+LIBRARY is calibrated, with captions or without. Asked are captions of Flickr8k's dev split, and
+the library's own pictures; three rounds, since a word is encoded when it is first met. Without
+captions, whole searches are timed for what judging takes of them: pictures are looked up for it.
 """
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Int64
 
 from benchmarks.machine import machine_line
 from retrieval import Library
@@ -33,6 +35,17 @@ def medians(judge: Callable[[int], object], queries: int) -> tuple[float, float]
     return 1e3 * float(np.median(clock)), 1e3 * float(np.median(processor))
 
 
+def ids_of(library: Library) -> Int64[np.ndarray, " N"]:
+    """The pictures that can be found."""
+    return library.catalogue.searchable_ids(library.space.id)
+
+
+def searched(library: Library, texts: Sequence[str]) -> float:
+    """Median milliseconds of judging, of searches in words."""
+    judging = [library.search(text).seconds["judge"] for text in texts]
+    return 1e3 * float(np.median(judging))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="What the gate adds to a query.")
     parser.add_argument("library", type=Path)
@@ -43,11 +56,20 @@ def main() -> None:
     texts = [photograph.captions[1] for photograph in told]
     with Library.open(said.library, create=False) as library:
         gate = load_gate(library)
-        if gate is None or "text" not in gate.heads:
-            raise SystemExit(f"{said.library}: run 'spectrum calibrate --captions FILE' first")
+        if gate is None:
+            raise SystemExit(f"{said.library}: run 'spectrum calibrate' first")
+        if "text" not in gate.heads:
+            words = [text.split()[1] for text in texts]
+            for kind, asked in (("a sentence", texts), ("a word", words)):
+                library.search(asked[0])
+                print(
+                    f"{kind}, {len(ids_of(library)):,} pictures: {searched(library, asked):.2f} ms"
+                )
+            print(f"\nMedians of {len(texts)} queries. {machine_line('numpy')}")
+            return
         encode = library.encoder.encode_texts
         vectors = encode(texts)
-        ids = library.catalogue.searchable_ids(library.space.id)[: said.queries]
+        ids = ids_of(library)[: said.queries]
         images = library.catalogue.vectors(ids, library.space)
         print("| judged | ms | processor ms |\n| --- | ---: | ---: |")
         for place in range(ROUNDS):

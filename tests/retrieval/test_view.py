@@ -8,7 +8,9 @@ import pytest
 from indexer.build import BuildOptions
 from indexer.vectors import single_query
 from retrieval import ImagePart, Library, Query, TextPart
-from retrieval.view import KeptSample, View
+from retrieval.rejection.library_gate import refit_if_drifted
+from retrieval.rejection.uncaptioned import DETECTOR
+from retrieval.view import KeptSample, LastFound, View
 from tests.stand_ins import ColourEncoder
 from tests.stories.test_faults import draw
 
@@ -22,6 +24,49 @@ def test_a_sample_is_drawn_anew_for_another_state() -> None:
 
     states = [("bank", 1), ("bank", 1), ("bank", 2), ("other", 2), ("bank", 2)]
     assert [kept.of(state, draw_next)[0, 0] for state in states] == [1, 1, 2, 3, 4]
+
+
+def test_fewer_of_what_was_found_last_are_its_first() -> None:
+    last, searched = LastFound(), []
+
+    def found(vector: np.ndarray, k: int) -> list[int]:
+        def search() -> tuple[np.ndarray, np.ndarray]:
+            searched.append(k)
+            return np.arange(k), np.zeros(k, dtype=np.float32)
+
+        ids, similarities = last.of(vector, k, search)
+        assert len(similarities) == k
+        return ids.tolist()
+
+    one, other = np.ones(3, dtype=np.float32), np.zeros(3, dtype=np.float32)
+    assert found(one, 5) == [0, 1, 2, 3, 4]
+    assert found(one.copy(), 2) == [0, 1]
+    assert found(one, 7) == list(range(7))
+    assert found(other, 1) == [0]
+    assert found(one, 1) == [0]
+    assert searched == [5, 7, 1, 1]
+
+
+def test_judging_words_without_captions_searches_no_second_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw(tmp_path / "photos", range(110))
+    with Library.open(tmp_path / "test.library") as library:
+        library.index(tmp_path / "photos")
+        assert refit_if_drifted(library, lambda _: None)
+        library.search("a red square")
+        store, searched = library.searcher._store, []
+        plainly = store.search
+
+        def counted(*arguments: object, **named: object) -> object:
+            searched.append(arguments)
+            return plainly(*arguments, **named)
+
+        monkeypatch.setattr(store, "search", counted)
+        trust = library.search("a blue square").trust
+        assert trust is not None
+        assert trust.detector == DETECTOR
+        assert len(searched) == 1
 
 
 def test_searches_share_a_sample_until_the_library_changes(
