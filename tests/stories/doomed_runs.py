@@ -107,6 +107,8 @@ def command_line(
 ) -> None:
     """`spectrum ARGUMENTS` with the stand-in; everything it says goes to the file `said`."""
     retrieval.library.load_encoder = lambda name: CountingEncoder(tally, seconds_per_batch)
+    # What a shell starts in the background ignores Ctrl-C, and so would all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     output = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(output, 1)
     os.dup2(output, 2)
