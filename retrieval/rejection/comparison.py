@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
 
 from retrieval.rejection.calibration import CalibrationError, require_rate
 from retrieval.rejection.contest import (
     Contestant,
     contestant,
     detector_names,
+    levelled,
     require_different,
+    scored,
 )
 from retrieval.rejection.distorted_pictures import distorted_vectors
 from retrieval.rejection.fitting import Sizes
@@ -22,7 +24,8 @@ from retrieval.rejection.image_fitting import image_head
 from retrieval.rejection.known_texts import Say, caption_source, known_texts
 from retrieval.rejection.library_gate import block_widths, query_scale
 from retrieval.rejection.query_sets import read_queries
-from retrieval.rejection.text_fitting import text_evidence, text_head
+from retrieval.rejection.text_fitting import KnownTexts, text_evidence, text_head
+from retrieval.rejection.uncaptioned import DETECTOR, UncaptionedWords, uncaptioned_words
 from retrieval.trust import framework_detectors
 
 if TYPE_CHECKING:
@@ -54,8 +57,11 @@ def compared(
 ) -> list[Contestant]:
     """Every detector, fitted to the library, on the user's own known and unknown queries.
 
+    Texts are judged by what other photographs' captions let expect too, and by that alone where the
+    library was not calibrated with captions.
+
     Raises CalibrationError for sets that cannot be told apart or are of two kinds, and for texts
-    where the library was not calibrated with captions.
+    where there are no captions and the encoder has none of others either.
     """
     require_rate(false_reject)
     asked = read_queries(known, split)
@@ -82,17 +88,47 @@ def _compared_texts(library: "Library", contest: _Contest) -> list[Contestant]:
     space = library.space
     ids = library.catalogue.searchable_ids(space.id)
     vectors = library.catalogue.vectors(ids, space)[:, : space.identity.semantic_dimension]
+    vectors = np.ascontiguousarray(vectors)
     source = caption_source(library, None, None, contest.say)
-    if source is None:
+    words = uncaptioned_words(library.encoder)
+    named = not contest.names or DETECTOR in contest.names
+    found = [_uncaptioned(words, contest, vectors)] if words and named else []
+    if source is None and (words is None or not named):
         raise CalibrationError(
             "text queries need captions of this library: run 'spectrum calibrate --captions FILE'"
         )
+    if source is None:
+        return found
     texts = known_texts(library, source, ids, contest.say)
+    return [*found, *_captioned(library, contest, texts, vectors)]
+
+
+def _uncaptioned(
+    words: UncaptionedWords, contest: _Contest, pictures: Float32[np.ndarray, "N S"]
+) -> Contestant:
+    """What judges where there are no captions; it is not fitted."""
+
+    def scores(texts: Sequence[str]) -> Float64[np.ndarray, " Q"]:
+        groups = np.array(list(map(group_of, texts)))
+        surpluses = words.scores(texts, pictures, len(pictures))
+        return levelled(surpluses, words.match.levels, groups, contest.false_reject)
+
+    unknown = {name: scores(texts) for name, texts in contest.unknown.items()}
+    return scored(DETECTOR, scores(contest.known), unknown)
+
+
+def _captioned(
+    library: "Library",
+    contest: _Contest,
+    texts: KnownTexts,
+    vectors: Float32[np.ndarray, "N S"],
+) -> list[Contestant]:
+    """What learns from captions."""
     contest.say(f"fitting to {len(texts.texts):,} captions")
     encode = library.encoder.encode_texts
     evidence = text_evidence(
         texts,
-        np.ascontiguousarray(vectors),
+        vectors,
         encode,
         false_reject=contest.false_reject,
         sizes=contest.sizes,
@@ -105,6 +141,8 @@ def _compared_texts(library: "Library", contest: _Contest) -> list[Contestant]:
     known, mine = samples.pop(""), groups.pop("")
     found = []
     for name in contest.names or detector_names("text", evidence.head.columns):
+        if name == DETECTOR:
+            continue
         contest.say(name)
         head = text_head(evidence, name, framework_detectors())
         found.append(contestant(head, known, samples, contest.false_reject, (mine, groups)))

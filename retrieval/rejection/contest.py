@@ -25,6 +25,10 @@ NOT_FOR_TEXT = ("block-distances",)
 NOT_FOR_IMAGES = ("mlp-mahalanobis", "guarded-fusion", "void-mixture")
 
 
+Groups = np.ndarray[Any, np.dtype[Any]]
+"""The group of each query: the name of its threshold."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Separation:
     """How one detector parts the known from one unknown set."""
@@ -70,8 +74,7 @@ def contestant(
     known: Sample,
     unknown: Mapping[str, Sample],
     false_reject: float,
-    groups: tuple[np.ndarray[Any, np.dtype[Any]], Mapping[str, np.ndarray[Any, np.dtype[Any]]]]
-    | None = None,
+    groups: tuple[Groups, Mapping[str, Groups]] | None = None,
 ) -> Contestant:
     """What a fitted head says of the queries; `groups` are the names of their thresholds.
 
@@ -79,44 +82,57 @@ def contestant(
     between it and the group's median, so that phrases and sentences can be ranked together.
     """
 
-    known_scores = _levelled(head, known, groups[0] if groups else None, false_reject)
-    unknown_scores = {
-        name: _levelled(head, sample, groups[1][name] if groups else None, false_reject)
-        for name, sample in unknown.items()
-    }
+    def scores(sample: Sample, names: Groups | None) -> Float64[np.ndarray, " _"]:
+        return levelled(head.detector.score(sample), head.calibrating, names, false_reject)
+
+    return scored(
+        head.detector_name,
+        scores(known, groups[0] if groups else None),
+        {
+            name: scores(sample, groups[1][name] if groups else None)
+            for name, sample in unknown.items()
+        },
+    )
+
+
+def scored(
+    detector: str,
+    known: Float64[np.ndarray, " K"],
+    unknown: Mapping[str, Float64[np.ndarray, " _"]],
+) -> Contestant:
+    """What a detector said, by scores that are 0 at its threshold."""
     return Contestant(
-        detector=head.detector_name,
-        false_rejects=float((known_scores < 0).mean()),
-        known=known_scores,
-        unknown=unknown_scores,
+        detector=detector,
+        false_rejects=float((known < 0).mean()),
+        known=known,
+        unknown=unknown,
         separations=tuple(
             Separation(
-                detector=head.detector_name,
+                detector=detector,
                 unknown=name,
-                auroc=auroc(known_scores, scores),
-                fpr_at_95_tpr=fpr_at_tpr(known_scores, scores),
+                auroc=auroc(known, scores),
+                fpr_at_95_tpr=fpr_at_tpr(known, scores),
                 accepted=float((scores >= 0).mean()),
             )
-            for name, scores in unknown_scores.items()
+            for name, scores in unknown.items()
         ),
     )
 
 
-def _levelled(
-    head: Head,
-    sample: Sample,
-    names: np.ndarray[Any, np.dtype[Any]] | None,
+def levelled(
+    scores: Float64[np.ndarray, " Q"],
+    calibrating: Mapping[str, np.ndarray[Any, np.dtype[Any]]],
+    names: Groups | None,
     false_reject: float,
-) -> Float64[np.ndarray, " _"]:
+) -> Float64[np.ndarray, " Q"]:
     """The scores with each group's threshold at 0 and its median at 1; `names` are the groups."""
-    scores = head.detector.score(sample)
-    levelled = np.empty(len(scores))
-    for group in set(head.calibrating if names is None else names.tolist()):
+    found = np.empty(len(scores))
+    for group in set(calibrating if names is None else names.tolist()):
         mine = np.ones(len(scores), bool) if names is None else names == group
-        usual = head.calibrating.get(group, next(iter(head.calibrating.values())))
+        usual = calibrating.get(group, next(iter(calibrating.values())))
         low = conformal_threshold(usual, false_reject)
-        levelled[mine] = (scores[mine] - low) / max(float(np.median(usual)) - low, 1e-9)
-    return levelled
+        found[mine] = (scores[mine] - low) / max(float(np.median(usual)) - low, 1e-9)
+    return found
 
 
 def detector_names(kind: str, columns: Sequence[str]) -> list[str]:

@@ -5,11 +5,11 @@ That was learned from other photographs, so the promise holds for libraries like
 unknown queries pass than where captions taught the gate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
 
 from retrieval.answer import Trust
 from retrieval.rejection.calibration import conformal_trust, require_rate
@@ -20,6 +20,7 @@ from spectrum.encoders.expected_match import (
     ExpectedMatch,
     asked_forms,
     match_for,
+    over_forms,
     surplus,
 )
 from spectrum.encoders.framing import unframed
@@ -39,6 +40,30 @@ class UncaptionedWords:
     match: ExpectedMatch
     encoder: EmbeddedEncoder
 
+    def scores(
+        self,
+        texts: Sequence[str],
+        pictures: Float32[np.ndarray, "C S"],
+        n_pictures: int,
+        known: Mapping[str, Float32[np.ndarray, " S"]] | None = None,
+    ) -> Float64[np.ndarray, " T"]:
+        """The surplus of each text among `n_pictures`, of which the nearest are here.
+
+        `known` are vectors of texts, where there are any already.
+        """
+        asked = [unframed(text) for text in texts]
+        forms = [form for text in asked for form in asked_forms(text)]
+        vectors = dict(known or {})
+        new = [form for form in dict.fromkeys(forms) if form not in vectors]
+        vectors |= zip(new, self.encoder.encode_texts(new), strict=True)
+        every = np.stack([vectors[form] for form in forms])
+        return surplus(
+            over_forms((every @ pictures.T).max(axis=1), asked),
+            over_forms(self.match.expected(every), asked),
+            self.encoder.letters_per_piece(asked),
+            n_pictures,
+        )
+
     def trust(
         self,
         text: str,
@@ -47,45 +72,32 @@ class UncaptionedWords:
         n_pictures: int,
         false_reject: float,
     ) -> Trust:
-        """Whether there is anything for a text among `n_pictures`, of which these are nearest.
+        """Whether there is anything for a text among `n_pictures`, of which the nearest are here.
 
-        `vector` is the text's; without "a photo of" at its beginning it is encoded again.
-
-        Of the first k of n levels, k = floor(alpha (n + 1)), a refused text lies below the last:
-        split-conformal prediction, as in `calibration`.
+        `vector` is the text's. Refused is what lies below the k-th of n levels, k = floor(alpha
+        (n + 1)): split-conformal prediction, as in `calibration`.
         """
         require_rate(false_reject)
-        asked = unframed(text)
-        vectors = self._vectors(asked_forms(asked), {text: vector})
-        best = (vectors @ pictures.T).max(axis=1).mean(keepdims=True)
-        expected = self.match.expected(vectors).mean(keepdims=True)
-        letters = self.encoder.letters_per_piece([asked])
-        score = surplus(best, expected, letters, n_pictures)
+        score = self.scores([text], pictures, n_pictures, {text: vector})
         levels = self.match.levels[group_of(text)]
         trust = float(conformal_trust(score, levels)[0])
         n = len(levels)
         threshold = (int(false_reject * (n + 1) + 1e-9) + 1) / (n + 1)
-        accepted = trust >= threshold
-        reason = MISSPELT if letters[0] < READABLE else TOO_FAR
         return Trust(
             trust=trust,
             conformity=None,
             confidence=None,
             threshold=threshold,
-            accepted=accepted,
+            accepted=trust >= threshold,
             false_reject=false_reject,
-            reasons=() if accepted else (reason,),
+            reasons=() if trust >= threshold else (self._reason(text),),
             detector=DETECTOR,
             n_calibrating=self.match.pairs,
         )
 
-    def _vectors(
-        self, forms: Sequence[str], known: dict[str, Float32[np.ndarray, " S"]]
-    ) -> Float32[np.ndarray, "T S"]:
-        """Of texts some of which are encoded already."""
-        new = [form for form in forms if form not in known]
-        every = known | dict(zip(new, self.encoder.encode_texts(new), strict=True))
-        return np.stack([every[form] for form in forms])
+    def _reason(self, text: str) -> str:
+        letters = self.encoder.letters_per_piece([unframed(text)])
+        return MISSPELT if letters[0] < READABLE else TOO_FAR
 
 
 def uncaptioned_words(encoder: Encoder) -> UncaptionedWords | None:

@@ -6,7 +6,7 @@ cosine says whether a library has anything for it, without one caption of that l
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +48,17 @@ def asked_forms(text: str) -> tuple[str, ...]:
         return (text,)
     name = " ".join(bare)
     return name, with_article(name)
+
+
+def over_forms(
+    values: Float32[np.ndarray, " F"], texts: Sequence[str]
+) -> Float32[np.ndarray, " T"]:
+    """Means over each text's `asked_forms`, of which there is a value each, in a row."""
+    counts = np.array([len(asked_forms(text)) for text in texts], dtype=np.int64)
+    if not len(counts):
+        return values[:0]
+    starts = np.cumsum(counts) - counts
+    return np.asarray(np.add.reduceat(values, starts) / counts, dtype=np.float32)
 
 
 def surplus(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float32, Float64
 
 from spectrum.encoders.embedded import SHIPPED, EmbeddedEncoder
 from spectrum.encoders.expected_match import (
@@ -25,6 +25,7 @@ from spectrum.encoders.expected_match import (
     SMALLEST_LIBRARY,
     ExpectedMatch,
     asked_forms,
+    over_forms,
     surplus,
     written_match,
 )
@@ -153,24 +154,15 @@ def surpluses(
             forms = formed(pairs)
             texts = encoder.encode_texts(forms.texts)
             best = best_cosines(texts, forms.rows, told.photographs)
-            counts = np.array([len(asked_forms(text)) for text in pairs.texts])
             some = surplus(
-                meaned(best, counts),
-                meaned(match.expected(texts), counts),
+                over_forms(best, pairs.texts),
+                over_forms(match.expected(texts), pairs.texts),
                 encoder.letters_per_piece(pairs.texts),
                 SMALLEST_LIBRARY,
             )
             found["sentence" if kind == "sentence" else "phrase"].append(some)
             logger.info("%s: %d, at 5 %% %.3f", kind, len(some), np.quantile(some, 0.05))
     return found
-
-
-def meaned(
-    values: Float32[np.ndarray, " F"], counts: Int64[np.ndarray, " T"]
-) -> Float32[np.ndarray, " T"]:
-    """Means over runs of `counts` values."""
-    starts = np.cumsum(counts) - counts
-    return np.asarray(np.add.reduceat(values, starts) / counts, dtype=np.float32)
 
 
 def captions_told(

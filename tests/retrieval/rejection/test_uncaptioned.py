@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,9 @@ import numpy as np
 import pytest
 
 from retrieval import ImagePart, Library, Query, TextPart
+from retrieval.answer import Trust
+from retrieval.rejection.calibration import CalibrationError
+from retrieval.rejection.comparison import compared
 from retrieval.rejection.library_gate import CalibrationOptions, calibrate, refit_if_drifted
 from retrieval.rejection.state import WORDS_BY_OTHERS
 from retrieval.rejection.uncaptioned import (
@@ -37,6 +41,12 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
         yield library
 
 
+def trust_of(library: Library, text: str) -> Trust:
+    trust = library.search(text).trust
+    assert trust is not None
+    return trust
+
+
 def test_nonsense_is_refused_and_the_answer_says_by_whom(library: Library) -> None:
     answer = library.search(NONSENSE)
     assert answer.trust is not None
@@ -48,14 +58,12 @@ def test_nonsense_is_refused_and_the_answer_says_by_whom(library: Library) -> No
 
 
 def test_what_is_spelled_well_and_far_from_all_is_too_far(library: Library) -> None:
-    trust = library.search("a crowd of people at a football match in the rain").trust
-    assert trust is not None
+    trust = trust_of(library, "a crowd of people at a football match in the rain")
     assert trust.reasons == (TOO_FAR,)
 
 
 def test_the_trust_depends_on_the_query_and_the_library_alone(library: Library) -> None:
-    first = library.search("a red wall").trust
-    assert first is not None
+    first = trust_of(library, "a red wall")
     for top, show_rejected in itertools.product((1, 30), (False, True)):
         assert library.search("a red wall", top=top, show_rejected=show_rejected).trust == first
     assert library.search("a red wall", where="path:*1.png").trust == first
@@ -63,13 +71,10 @@ def test_the_trust_depends_on_the_query_and_the_library_alone(library: Library) 
 
 def test_neither_frame_nor_article_changes_the_trust(library: Library) -> None:
     bare, *others = (
-        library.search(text).trust
+        trust_of(library, text).trust
         for text in ("red wall", "a red wall", "a photo of a red wall", "picture of the red wall")
     )
-    assert bare is not None
-    for other in others:
-        assert other is not None
-        assert other.trust == pytest.approx(bare.trust, abs=0.02)
+    assert others == pytest.approx([bare] * 3, abs=0.02)
 
 
 def test_a_higher_rate_refuses_all_that_a_lower_one_does(library: Library) -> None:
@@ -105,6 +110,28 @@ def test_captions_of_its_own_take_over(library: Library, tmp_path: Path) -> None
         assert trust.detector == "void-mixture"
 
 
+def test_it_is_compared_with_all_others_and_alone_where_there_are_no_captions(
+    library: Library, tmp_path: Path
+) -> None:
+    known, unknown = tmp_path / "known.txt", tmp_path / "unknown.txt"
+    known.write_text("a red wall\na blue carpet\nred and blue\n")
+    unknown.write_text("asdkjh qwe\nxkqzvw zzkqj\n")
+    (alone,) = compared(library, known, [unknown])
+    assert (alone.detector, alone.separations[0].accepted) == (DETECTOR, 0.0)
+    accepted = [trust_of(library, text).accepted for text in known.read_text().splitlines()]
+    assert alone.false_rejects == pytest.approx(1 - np.mean(accepted))
+    captions = Path(library.folder).parent / "pictures" / "captions.jsonl"
+    shutil.copytree(library.folder, tmp_path / "copy.library")
+    with Library.open(tmp_path / "copy.library") as other:
+        calibrate(other, CalibrationOptions(captions=captions, sizes=QUICK))
+        names = (DETECTOR, "max-cosine")
+        both = compared(other, known, [unknown], names=names, sizes=QUICK)
+    assert [one.detector for one in both] == [DETECTOR, "max-cosine"]
+    np.testing.assert_allclose(both[0].known, alone.known)
+    with pytest.raises(CalibrationError, match="--captions FILE"):
+        compared(library, known, [unknown], names=("max-cosine",))
+
+
 def test_of_other_encoders_nothing_is_known(tmp_path: Path) -> None:
     assert uncaptioned_words(ColourEncoder()) is None
     shipped = uncaptioned_words(EmbeddedEncoder())
@@ -126,15 +153,9 @@ def test_the_promise_holds_for_photographs_that_taught_nothing(
         library.index(*(folder / row["image"] for row in dev))
         assert refit_if_drifted(library, lambda _: None)
         good = [row["captions"][0] for row in dev]
-        refused = np.mean([not _trusted(library, text) for text in good])
+        refused = np.mean([not trust_of(library, text).accepted for text in good])
         assert refused <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / len(good))
         dice = np.random.default_rng(0)
         letters = list("abcdefghijklmnopqrstuvwxyz")
         odd = ["".join(dice.choice(letters, size=8)) for _ in range(60)]
-        assert np.mean([not _trusted(library, text) for text in odd]) >= 0.8
-
-
-def _trusted(library: Library, text: str) -> bool:
-    trust = library.search(text).trust
-    assert trust is not None
-    return trust.accepted
+        assert np.mean([not trust_of(library, text).accepted for text in odd]) >= 0.8

@@ -21,6 +21,7 @@ from spectrum.encoders.expected_match import (
     asked_forms,
     expected_match,
     match_for,
+    over_forms,
     surplus,
     written_match,
 )
@@ -50,6 +51,12 @@ def encoder() -> EmbeddedEncoder:
 )
 def test_a_phrase_is_asked_with_and_without_its_article(text: str, forms: tuple[str, ...]) -> None:
     assert asked_forms(text) == forms
+
+
+def test_values_are_averaged_over_the_forms_of_a_text() -> None:
+    values = np.array([1, 3, 5, 2, 4], dtype=np.float32)
+    assert over_forms(values, ["dog", "two dogs", "an owl"]).tolist() == [2, 5, 3]
+    assert over_forms(values[:0], []).tolist() == []
 
 
 @given(COSINES, COSINES, LETTERS, st.integers(1, 10**7))

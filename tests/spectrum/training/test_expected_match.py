@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spectrum.encoders.expected_match import LONGEST_PHRASE, SMALLEST_LIBRARY, asked_forms
+from spectrum.encoders.expected_match import LONGEST_PHRASE, SMALLEST_LIBRARY
 from spectrum.training.expected_match import (
     LEVELS,
     RIDGE,
@@ -15,7 +15,6 @@ from spectrum.training.expected_match import (
     fitted_weights,
     formed,
     lowest_levels,
-    meaned,
 )
 
 CAPTIONS = [
@@ -44,9 +43,6 @@ def test_pairs_are_sentences_words_and_neighbours() -> None:
 def test_every_form_keeps_its_photograph() -> None:
     forms = formed(Pairs(["dog", "two dogs", "an owl"], [4, 5, 6]))
     assert forms == Pairs(["dog", "a dog", "two dogs", "owl", "an owl"], [4, 4, 5, 6, 6])
-    counts = np.array([len(asked_forms(text)) for text in ("dog", "two dogs", "an owl")])
-    values = np.array([1, 3, 5, 2, 4], dtype=np.float32)
-    assert meaned(values, counts).tolist() == [2, 5, 3]
 
 
 def test_the_regression_is_the_least_of_its_costs() -> None:
