@@ -41,7 +41,8 @@ def eval_rejection(
 ) -> None:
     """Compare all detectors on your own known and unknown queries.
 
-    Each is fitted to the library as `calibrate` would; nothing that is saved is changed.
+    Each is fitted to the library as `calibrate` would, but for `expected-match`, which judges words
+    without captions and comes with the encoder. Nothing that is saved is changed.
     """
     from retrieval.cli.output import json_text, note
     from retrieval.library import Library

@@ -112,7 +112,7 @@ def _course(
     """Raises ModelUnavailableError where the encoder is not here, or gives no grid."""
     from spectrum import encoders
     from spectrum.stack.learning.course import Course
-    from spectrum.stack.training import StackTraining
+    from spectrum.stack.settings import StackTraining
 
     alone, together, integrated = map(int, epochs.split(","))
     course = Course(

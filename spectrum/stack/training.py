@@ -4,76 +4,26 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spectrum.harmony.balance import attention_disagreement, in_batch_attention
 from spectrum.stack.best_epochs import Best, Epoch
+from spectrum.stack.checkpoint import keep, kept
 from spectrum.stack.levels import visual_levels
-from spectrum.stack.material import CaptionedImages, View
+from spectrum.stack.material import CaptionedImages
 from spectrum.stack.neighbourhoods import Neighbourhoods, gathered, member_mask, nearest
-from spectrum.stack.objectives import (
-    coupled,
-    fine_tuning_loss,
-    gate_sharing,
-    module_loss,
-    multitask_loss,
-    weighted_losses,
-)
-from spectrum.stack.stack import Grids, Readings, Stack
+from spectrum.stack.objectives import coupled, module_loss, weighted_losses
+from spectrum.stack.reading import READ_AT_ONCE, Bank, read
+from spectrum.stack.settings import StackTraining
+from spectrum.stack.stack import Grids, Stack
+from spectrum.stack.task_loss import Shown, task_loss
 
 logger = logging.getLogger(__name__)
-
-READ_AT_ONCE = 250
-"""Images that are read together where no gradient is wanted: bounds the memory."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StackTraining:
-    """How a stack is trained. Chosen on a part of the training images."""
-
-    alone: int = 16
-    """Epochs of stage 1, every module by itself; >= 0."""
-    together: int = 3
-    """Epochs of stage 2, with the couplings; >= 0."""
-    integrated: int = 5
-    """Epochs of stage 3, the integrated vector; >= 0."""
-    batch: int = 500
-    """Images of a step, each with all its captions; >= 2."""
-    learning_rate: float = 1.5e-3
-    """The highest of stage 1; later stages take a fifth of it."""
-    weight_decay: float = 0.05
-    """AdamW's."""
-    temperature_start: float = 0.05
-    """Similarity over this is a logit; learned from there."""
-    coupling: float = 0.2
-    """Weight of 6.3c, and of PRISM's alignment 2.2c beside it."""
-    regularisation: float = 0.1
-    """lambda_reg of 6.3d, on HARMONY 5.3b."""
-    image_task: float = 0.05
-    """alpha of image to image in 6.3e; text to image has 1."""
-    sharing: float = 0.01
-    """beta of 6.3e."""
-    validation: int = 10
-    """One image in so many chooses the epoch and is not learned from; >= 2."""
-    patience: int = 4
-    """Epochs of a stage without a better validation loss after which the stage ends; >= 1."""
-    seed: int = 0
-    """Of the weights, the order and the dropout."""
-
-    def __post_init__(self) -> None:
-        for name, least in (
-            ("alone", 0), ("together", 0), ("integrated", 0), ("batch", 2), ("validation", 2),
-            ("patience", 1),
-        ):  # fmt: skip
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
 
 
 class StackTrainer:
@@ -210,7 +160,7 @@ class StackTrainer:
         features: Float[Tensor, "B D"],
         grids: Grids,
         rows: Int64[Tensor, " B"],
-        bank: "Bank | None",
+        bank: Bank | None,
     ) -> Float[Tensor, ""]:
         captions = self.captions[rows]
         readings = self.stack.readings(features, grids)
@@ -228,42 +178,15 @@ class StackTrainer:
             )
         if stage == 3:
             assert bank is not None
-            loss = loss + self._task_loss(features, readings, rows, bank)
+            shown = Shown(features, readings, captions, self.described[rows])
+            found = Neighbourhoods(bank.found.rows[rows], bank.found.mask[rows])
+            loss = loss + task_loss(
+                self.stack, shown, bank._replace(found=found), temperature, self.training
+            )
         return loss
 
-    def _task_loss(
-        self,
-        features: Float[Tensor, "B D"],
-        readings: Readings,
-        rows: Int64[Tensor, " B"],
-        bank: "Bank",
-    ) -> Float[Tensor, ""]:
-        """6.3d and 6.3e of the integrated vector among its neighbours."""
-        width = self.stack.config.semantic_width
-        local = self.stack.local(features, readings)
-        found = Neighbourhoods(bank.found.rows[rows], bank.found.mask[rows])
-        refined = self.stack.refined(
-            gathered(local, bank.local, found),
-            gathered(readings.prompts, bank.prompts, found),
-            member_mask(found),
-        )
-        tasks = {
-            "text": module_loss(refined[:, :width], self.captions[rows], self.log_temperature.exp())
-        }
-        told = in_batch_attention(self.described[rows], 0.1)
-        if refined.shape[1] > width:
-            seen = in_batch_attention(refined[:, width:], 0.1)
-            tasks["image"] = functional.kl_div((seen + 1e-9).log(), told, reduction="batchmean")
-        else:
-            seen = in_batch_attention(refined[:, :width], 0.1)
-        importances = {"text": 1.0, "image": self.training.image_task}
-        sharing = gate_sharing(self.stack.gates(features))
-        task = multitask_loss(tasks, importances, sharing, self.training.sharing)
-        disagreement = attention_disagreement(seen, told) / len(rows)
-        return fine_tuning_loss(task, disagreement, self.training.regularisation)
-
     @torch.no_grad()
-    def _bank(self) -> "Bank":
+    def _bank(self) -> Bank:
         """Every image as its neighbours see it now, and who its neighbours are."""
         local, readings = read(self.stack, self.material.views[0], None, self.own)
         own = torch.arange(len(local))
@@ -331,26 +254,21 @@ class StackTrainer:
         return int(torch.randint(count, (1,), generator=self.generator))
 
     def _keep(self, checkpoint: Path | None, stage: int) -> None:
-        if checkpoint is None:
-            return
-        said: dict[str, Any] = {
-            "settings": self._settings(),
-            "stage": stage,
-            "stack": self.stack.state_dict(),
-            "log_temperature": self.log_temperature.detach(),
-            "generator": self.generator.get_state(),
-            "history": [tuple(epoch) for epoch in self.history],
-        }
-        unfinished = checkpoint.with_name(checkpoint.name + ".tmp")
-        torch.save(said, unfinished)
-        unfinished.replace(checkpoint)
+        if checkpoint is not None:
+            said = {
+                "settings": self._settings(),
+                "stage": stage,
+                "stack": self.stack.state_dict(),
+                "log_temperature": self.log_temperature.detach(),
+                "generator": self.generator.get_state(),
+                "history": [tuple(epoch) for epoch in self.history],
+            }
+            keep(checkpoint, said)
 
     def _resumed(self, checkpoint: Path | None) -> int:
         """The stage that a killed run had finished; 0 for a new start."""
-        if checkpoint is None or not checkpoint.exists():
-            return 0
-        said = torch.load(checkpoint, weights_only=True)
-        if said["settings"] != self._settings():
+        said = kept(checkpoint, self._settings()) if checkpoint else None
+        if said is None:
             return 0
         self.stack.load_state_dict(said["stack"])
         with torch.no_grad():
@@ -362,31 +280,3 @@ class StackTrainer:
     def _settings(self) -> str:
         captions = hashlib.blake2b(self.material.captions.tobytes(), digest_size=16).hexdigest()
         return repr((asdict(self.training), self.stack.config, captions))
-
-
-class Bank(NamedTuple):
-    """The training images as their neighbours see them."""
-
-    local: Float[Tensor, "N D"]
-    prompts: Float[Tensor, "N S"]
-    found: Neighbourhoods
-
-
-@torch.no_grad()
-def read(
-    stack: Stack,
-    view: View,
-    pooled: Float[Tensor, "N P"] | None = None,
-    own: Int64[Tensor, " N"] | None = None,
-) -> tuple[Float[Tensor, "N D"], Readings]:
-    """F~ of every image, and what each module says of it alone, in evaluation."""
-    mode = stack.training
-    stack.eval()
-    local, told = [], []
-    for rows in view.blocks(READ_AT_ONCE):
-        features = view.vectors(rows)
-        readings = stack.readings(features, view.grids(rows, pooled, own))
-        local.append(stack.local(features, readings))
-        told.append(readings)
-    stack.train(mode)
-    return torch.cat(local), Readings(*(torch.cat(each) for each in zip(*told, strict=True)))

@@ -20,7 +20,7 @@ from spectrum.stack.learning.terms import encoded_terms
 from spectrum.stack.levels import visual_levels
 from spectrum.stack.loading import SHIPPED
 from spectrum.stack.material import CaptionedImages, view_of
-from spectrum.stack.training import StackTraining
+from spectrum.stack.settings import StackTraining
 from spectrum.training.caption_material import CaptionMaterial, GridFeatures, gathered
 from spectrum.training.out_of_fold import semantic_out_of_fold
 

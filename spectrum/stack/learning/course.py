@@ -15,7 +15,7 @@ from spectrum.stack.learning.captions import even_captions
 from spectrum.stack.learning.grid_cache import GridCache
 from spectrum.stack.learning.views import ViewsEncoder
 from spectrum.stack.material import CaptionedImages
-from spectrum.stack.training import StackTraining
+from spectrum.stack.settings import StackTraining
 from spectrum.students.knowledge import Progress, Silence
 from spectrum.students.vector_cache import VectorCache
 

@@ -26,8 +26,9 @@ from spectrum.stack.lexicon import Lexicon
 from spectrum.stack.lexicon_training import LexiconTraining, best_share, learned_lexicon
 from spectrum.stack.material import CaptionedImages
 from spectrum.stack.sentence_probe import fitted_probe
+from spectrum.stack.settings import StackTraining
 from spectrum.stack.stack import Stack
-from spectrum.stack.training import StackTrainer, StackTraining
+from spectrum.stack.training import StackTrainer
 from spectrum.stack.weight_file import load_stack, save_stack
 
 LARGEST_VISUAL_WEIGHT = 0.99

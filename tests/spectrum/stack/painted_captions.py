@@ -7,7 +7,7 @@ import numpy as np
 from indexer.pipeline import stored_vectors
 from spectrum.encoders import RgbImage
 from spectrum.stack.learning.course import Course
-from spectrum.stack.training import StackTraining
+from spectrum.stack.settings import StackTraining
 from tests.stand_ins import COLOURS, ColourEncoder
 
 

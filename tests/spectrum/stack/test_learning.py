@@ -20,7 +20,7 @@ from spectrum.stack.learning.captions import (
 )
 from spectrum.stack.learning.figures import ranks, values
 from spectrum.stack.learning.story import learned, learned_stack, stack_config
-from spectrum.stack.training import StackTraining
+from spectrum.stack.settings import StackTraining
 from spectrum.stack.weight_file import load_stack
 from tests.spectrum.stack.painted_captions import course_of, taught
 

@@ -9,8 +9,10 @@ import torch
 
 from spectrum.stack.best_epochs import PARTS, Epoch, kept_epochs
 from spectrum.stack.material import CaptionedImages
+from spectrum.stack.reading import read
+from spectrum.stack.settings import StackTraining
 from spectrum.stack.stack import Stack
-from spectrum.stack.training import StackTrainer, StackTraining, read
+from spectrum.stack.training import StackTrainer
 from tests.spectrum.stack.stacks import captioned, fresh_stack, small_config
 
 BRIEF = StackTraining(
