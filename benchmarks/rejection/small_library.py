@@ -25,7 +25,7 @@ UNKNOWN = ("walrus", "two giraffes", "a photo of a submarine", "asdkjh qwe", "in
 
 
 def pieces_of(texts: Sequence[str], dice: np.random.Generator) -> dict[str, list[str]]:
-    """Single naming words, neighbouring pairs of them, and three words in a row."""
+    """Single naming words, neighbouring pairs of them, three words in a row, and keywords."""
     spelled = [words_of(text) for text in texts]
     naming = list(map(naming_words, texts))
 
@@ -36,10 +36,20 @@ def pieces_of(texts: Sequence[str], dice: np.random.Generator) -> dict[str, list
         found = zip(rows, starts, strict=True)
         return [" ".join(some[row][start : start + length]) for row, start in found]
 
+    def picked(length: int) -> list[str]:
+        some = [list(dict.fromkeys(words)) for words in naming]
+        some = [words for words in some if len(words) >= length]
+        rows = dice.permutation(len(some))[:PIECES].tolist()
+        places = [sorted(dice.permutation(len(some[row]))[:length].tolist()) for row in rows]
+        chosen = zip(rows, places, strict=True)
+        return [" ".join(some[row][place] for place in own) for row, own in chosen]
+
     return {
         "single naming words": runs(naming, 1),
         "pairs of naming words": runs(naming, 2),
         "three words in a row": runs(spelled, 3),
+        "three keywords": picked(3),
+        "four keywords": picked(4),
     }
 
 

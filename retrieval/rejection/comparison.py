@@ -111,7 +111,7 @@ def _uncaptioned(
     def scores(texts: Sequence[str]) -> Float64[np.ndarray, " Q"]:
         groups = np.array(list(map(group_of, texts)))
         surpluses = words.scores(texts, pictures, len(pictures))
-        return levelled(surpluses, words.match.levels, groups, contest.false_reject)
+        return levelled(surpluses, words.levels, groups, contest.false_reject)
 
     unknown = {name: scores(texts) for name, texts in contest.unknown.items()}
     return scored(DETECTOR, scores(contest.known), unknown)

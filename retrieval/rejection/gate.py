@@ -22,6 +22,8 @@ from retrieval.rejection.words import (
 from spectrum.encoders.expected_match import LONGEST_PHRASE
 from spectrum.encoders.framing import unframed
 
+GROUPS = ("word", "pair", "phrase", "sentence")
+"""Texts of one word, of two, of three to LONGEST_PHRASE, and of more."""
 GRID = np.linspace(0.0, 1.0, 201)
 """Quantiles that are kept of each figure of the calibrating queries, for the reasons."""
 TEXT_REASONS = {
@@ -141,8 +143,15 @@ class Head:
 
 
 def group_of(text: str) -> str:
-    """Which threshold a text is held against."""
-    return "phrase" if len(words_of(unframed(text))) <= LONGEST_PHRASE else "sentence"
+    """Which threshold a text is held against, one of GROUPS.
+
+    The fewer words, the surer the captions hold all of them: one threshold for all phrases would
+    refuse too many of the longer ones, and accept what nobody has heard of for one word.
+    """
+    count = len(words_of(unframed(text)))
+    if count > LONGEST_PHRASE:
+        return "sentence"
+    return "phrase" if count > 2 else GROUPS[max(0, count - 1)]
 
 
 @dataclass(kw_only=True)

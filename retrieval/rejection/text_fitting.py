@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 
 from retrieval.rejection.calibration import require_enough
 from retrieval.rejection.company import (
@@ -20,7 +20,7 @@ from retrieval.rejection.company import (
 from retrieval.rejection.detectors import Sample
 from retrieval.rejection.distances import Landmarks
 from retrieval.rejection.fitting import Sizes, judged_head, unjudged_head
-from retrieval.rejection.gate import Head, group_of
+from retrieval.rejection.gate import GROUPS, Head, group_of
 from retrieval.rejection.registry import unfitted
 from retrieval.rejection.scenes import scene_direction
 from retrieval.rejection.swaps import Swaps
@@ -29,6 +29,11 @@ from retrieval.rejection.words import SMALL, WordSupport, words_of
 from spectrum.encoders.caption_words import CaptionWords, caption_words
 from spectrum.encoders.embedded import SHIPPED
 from spectrum.encoders.framing import unframed
+
+FEWEST = 20
+"""Texts of a group that calibrate it."""
+PIECES = 600
+"""Captions that pieces are taken from, if there are as many; of more, a third."""
 
 
 class KnownTexts(NamedTuple):
@@ -170,18 +175,25 @@ def _measuring_head(
 
 
 def text_head(evidence: TextEvidence, name: str, others: Mapping[str, Any]) -> Head:
-    """The head with the detector of that name, fitted and calibrated for phrases and sentences."""
+    """The head with the detector of that name, fitted, and calibrated for each of GROUPS."""
     head = evidence.head
     detector = unfitted(name, head.columns, others)
     detector.fit(evidence.teaching, evidence.voids)
     scores = detector.score(evidence.calibrating)
     groups = np.array(evidence.groups)
-    calibrating = {
-        group: np.sort(scores[groups == group])
-        for group in ("sentence", "phrase")
-        if (groups == group).sum() >= 20
-    }
+    calibrating = {group: np.sort(scores[_alike(groups, group)]) for group in GROUPS}
     return judged_head(head, name, detector, calibrating, evidence.calibrating)
+
+
+def _alike(groups: np.ndarray[Any, np.dtype[Any]], group: str) -> Bool[np.ndarray, " T"]:
+    """Which texts calibrate a group: its own, or where these are too few, all that are as short as
+    a phrase, or everything."""
+    own, short = groups == group, groups != "sentence"
+    wider = own if group == "sentence" else short
+    for chosen in (own, wider):
+        if chosen.sum() >= FEWEST:
+            return np.asarray(chosen)
+    return np.ones_like(own)
 
 
 def _word_table(words: _Words, encode: TextEncoder) -> _WordTable:
@@ -229,10 +241,10 @@ def word_odds(
 
 
 def _with_fragments(known: KnownTexts, count: int, rng: np.random.Generator) -> KnownTexts:
-    """At most `count` of the texts, and pieces of a third as many."""
+    """At most `count` of the texts, and a piece of each of the first of them."""
     chosen = _some(len(known.texts), count, rng)
     sentences = [known.texts[i] for i in chosen]
-    pieces = fragments(sentences[: max(1, len(sentences) // 3)], rng)
+    pieces = fragments(sentences[: max(PIECES, len(sentences) // 3)], rng)
     own = known.rows[chosen]
     return KnownTexts(
         [*sentences, *(text for text, _ in pieces)],

@@ -13,7 +13,7 @@ from jaxtyping import Float32, Float64
 
 from retrieval.answer import Trust
 from retrieval.rejection.calibration import conformal_trust, require_rate
-from retrieval.rejection.gate import group_of
+from retrieval.rejection.gate import GROUPS, group_of
 from spectrum.encoders.embedded import SHIPPED, EmbeddedEncoder
 from spectrum.encoders.expected_match import (
     READABLE,
@@ -39,6 +39,12 @@ class UncaptionedWords:
 
     match: ExpectedMatch
     encoder: EmbeddedEncoder
+
+    @property
+    def levels(self) -> Mapping[str, Float32[np.ndarray, " L"]]:
+        """Of each group of texts, those of its form."""
+        levels = self.match.levels
+        return {group: levels["sentence" if group == "sentence" else "phrase"] for group in GROUPS}
 
     def scores(
         self,
@@ -79,7 +85,7 @@ class UncaptionedWords:
         """
         require_rate(false_reject)
         score = self.scores([text], pictures, n_pictures, {text: vector})
-        levels = self.match.levels[group_of(text)]
+        levels = self.levels[group_of(text)]
         trust = float(conformal_trust(score, levels)[0])
         n = len(levels)
         threshold = (int(false_reject * (n + 1) + 1e-9) + 1) / (n + 1)

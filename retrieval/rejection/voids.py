@@ -226,21 +226,27 @@ class TextVoids:
 
 
 def fragments(captions: Sequence[str], rng: np.random.Generator) -> list[tuple[str, int]]:
-    """Short queries that captions answer: pieces of one to four words, and their caption's row.
+    """Short queries that captions answer, one to four words each, and their caption's row.
 
-    People often type a word or two, and must not be refused because captions are sentences.
+    People often type a word or two, and must not be refused because captions are sentences: pieces
+    of captions that end with a naming word, and naming words picked out of them, in their order.
     """
     found = []
     for row, caption in enumerate(captions):
         words = words_of(caption)
         naming = [i for i, word in enumerate(words) if word not in SMALL]
+        length = int(rng.integers(1, 5))
         if not naming:
             continue
-        last = int(rng.choice(naming))
-        first = max(0, last - int(rng.integers(0, 4)))
-        while first < last and words[first] in SMALL:
-            first += 1
-        found.append((" ".join(words[first : last + 1]), row))
+        if rng.random() < 0.5:
+            picked = sorted(rng.permutation(naming)[:length].tolist())
+        else:
+            last = int(rng.choice(naming))
+            first = max(0, last - length + 1)
+            while first < last and words[first] in SMALL:
+                first += 1
+            picked = list(range(first, last + 1))
+        found.append((" ".join(words[i] for i in picked), row))
     return found
 
 

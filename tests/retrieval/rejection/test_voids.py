@@ -70,11 +70,21 @@ def test_without_captions_only_far_voids_are_left() -> None:
     assert {void.kind for void in made} == {"absent", "scene", "domain", "gibberish"}
 
 
-def test_fragments_are_pieces_that_name_something() -> None:
-    for text, row in fragments(CAPTIONS, np.random.default_rng(0)):
-        assert f" {text} " in f" {' '.join(words_of(CAPTIONS[row]))} "
-        assert 1 <= len(text.split()) <= 4
-        assert text.split()[-1] not in SMALL
+def test_fragments_are_pieces_that_name_something_or_naming_words() -> None:
+    captions = [*CAPTIONS, "old brown dogs chase red balls"] * 20
+    found = fragments(captions, np.random.default_rng(0))
+    lengths, picked_out = set(), 0
+    for text, row in found:
+        words, said = text.split(), words_of(captions[row])
+        if f" {text} " in f" {' '.join(said)} ":
+            assert words[-1] not in SMALL
+        else:
+            picked_out += 1
+            assert not SMALL.intersection(words)
+            assert [word for word in said if word in words] == words
+        lengths.add(len(words))
+    assert lengths == {1, 2, 3, 4}
+    assert 0.1 < picked_out / len(found) < 0.5
 
 
 def test_image_voids_take_every_number_from_some_picture() -> None:
