@@ -3,8 +3,8 @@
 python -m benchmarks.rejection.uncaptioned [--shared ../shared] [--false-reject 0.05]
 
 Good queries are of pictures that neither taught what texts let expect nor gave its levels: the odd
-half of Flickr8k dev, COCO, Caltech and clothes. Unknown names are of the half of ImageNet's that
-taught nothing.
+half of Flickr8k dev, COCO, Caltech, clothes and the scenes that `spectrum demo` renders. Unknown
+names are of the half of ImageNet's that taught nothing.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from retrieval import Library
 from retrieval.rejection.library_gate import refit_if_drifted
 from retrieval.rejection.uncaptioned import DETECTOR
 from retrieval.rejection.words import WordSupport, words_of
+from retrieval.sample.collection import write_collection
 from spectrum.encoders.framing import with_article
 from spectrum.training.expected_match import caption_pairs, halves, name_of
 from spectrum.training.photographs import Photograph, captioned, classified
@@ -36,6 +37,7 @@ from spectrum.training.text_noise import with_typos
 
 ASKED = 500
 """Texts of a kind, at most."""
+SCENES = 300
 Sets = Mapping[str, Sequence[str]]
 
 
@@ -86,6 +88,11 @@ def named_sets(names: Sequence[str]) -> Sets:
         "name": names,
         "a photo of": [f"a photo of {with_article(name)}" for name in names],
     }
+
+
+def rendered(folder: Path) -> list[Photograph]:
+    """Scenes of painted shapes, which are no photographs, and their captions."""
+    return captioned(write_collection(folder, n_scenes=SCENES).parent)
 
 
 def _some(texts: Sequence[str], dice: np.random.Generator) -> list[str]:
@@ -143,6 +150,10 @@ def main() -> None:
             named_sets(names_of(here)),
             unknown,
         )
+    with tempfile.TemporaryDirectory() as folder:
+        scenes = rendered(Path(folder) / "scenes")
+        spoken = said_of(scenes, dice)
+        row("rendered scenes", [scene.path for scene in scenes], spoken, far)
     print(machine_line("numpy", "onnxruntime"))
 
 
