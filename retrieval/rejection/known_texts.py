@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retrieval.rejection.calibration import CalibrationError
-from retrieval.rejection.storage import manifest_of
+from retrieval.rejection.storage import last_provenance
 from retrieval.rejection.text_fitting import KnownTexts
 
 if TYPE_CHECKING:
@@ -45,17 +45,17 @@ def caption_source(
     if captions is not None:
         return CaptionSource(file=captions, split=split)
     try:
-        said = (manifest_of(library.folder) or {}).get("provenance", {})
+        last = last_provenance(library.folder)
     except CalibrationError as error:
         say(f"the captions of the last calibration are unknown: {error}")
         return None
-    before = str(said.get("captions_file", ""))
-    if not before:
+    if last is None or not last.captions_file:
         return None
+    before = last.captions_file
     if not Path(before).is_file():
         say(f"{before} is gone, with which words were calibrated: name the captions anew")
         return None
-    return CaptionSource(file=Path(before), split=split or said.get("captions_split") or None)
+    return CaptionSource(file=Path(before), split=split or last.captions_split or None)
 
 
 def known_texts(

@@ -65,24 +65,36 @@ def manifest_of(library: Path) -> dict[str, Any] | None:
 
     Raises CalibrationError where the file cannot be understood.
     """
+    said = _written(library)
+    if said is not None and said["version"] != VERSION:
+        raise CalibrationError(
+            f"{library / FOLDER / MANIFEST}: a calibration of version {said['version']}, this"
+            f" Spectrum reads {VERSION}; run 'spectrum calibrate'"
+        )
+    return said
+
+
+def last_provenance(library: Path) -> Provenance | None:
+    """What the last calibration was made of, whichever version of Spectrum made it.
+
+    Raises CalibrationError where the file cannot be understood.
+    """
+    said = _written(library)
+    return None if said is None else Provenance(**said["provenance"])
+
+
+def _written(library: Path) -> dict[str, Any] | None:
     path = library / FOLDER / MANIFEST
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
-        if said["version"] != VERSION:
-            raise CalibrationError(
-                f"{path}: a calibration of version {said['version']}, this Spectrum reads"
-                f" {VERSION}; run 'spectrum calibrate'"
-            )
         Provenance(**said["provenance"])
+        return dict(said) | {"version": int(said["version"])}
     except FileNotFoundError:
         return None
     except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, CalibrationError):
-            raise
         raise CalibrationError(
             f"{path}: not a calibration that can be read; run 'spectrum calibrate'"
         ) from error
-    return dict(said)
 
 
 def load(library: Path, make: MakeDetector, space: str) -> Gate | None:

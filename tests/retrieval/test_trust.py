@@ -145,6 +145,18 @@ def test_the_captions_of_the_last_calibration_are_remembered(captioned: Library)
     assert source.split is None
 
 
+def test_those_of_an_older_version_are_remembered_too(captioned: Library, tmp_path: Path) -> None:
+    shutil.copytree(captioned.folder, tmp_path / "copy.library")
+    manifest = tmp_path / "copy.library" / FOLDER / MANIFEST
+    said = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(said | {"version": said["version"] - 1}))
+    with Library.open(tmp_path / "copy.library", encoder=ColourEncoder()) as library:
+        assert "a calibration of version" in library.search(NONSENSE).ungated
+        source = caption_source(library, None, None, lambda _: None)
+        assert source is not None
+        assert source.file == picture_of(captioned, 0).with_name("captions.jsonl")
+
+
 def test_captions_that_are_gone_leave_words_unjudged_and_say_so(
     captioned: Library, tmp_path: Path
 ) -> None:

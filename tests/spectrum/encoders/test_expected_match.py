@@ -138,6 +138,11 @@ def test_of_other_scripts_nothing_can_be_spelled(encoder: EmbeddedEncoder) -> No
     assert encoder.letters_per_piece(texts).tolist() == [0, 0, np.inf, np.inf, np.inf, np.inf]
 
 
+def test_abbreviations_are_no_nonsense(encoder: EmbeddedEncoder) -> None:
+    assert encoder.letters_per_piece(["bbq", "nyc at night"]).tolist() == [np.inf, np.inf]
+    assert np.all(encoder.letters_per_piece(["nycq", "470"]) < READABLE)
+
+
 def test_the_word_that_is_broken_most_counts(encoder: EmbeddedEncoder) -> None:
     walrus, odd, both = encoder.letters_per_piece(["walrus", "xkqzvw", "a walrus by xkqzvw"])
     assert both == min(walrus, odd)
