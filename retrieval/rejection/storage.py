@@ -65,13 +65,7 @@ def manifest_of(library: Path) -> dict[str, Any] | None:
 
     Raises CalibrationError where the file cannot be understood.
     """
-    said = _written(library)
-    if said is not None and said["version"] != VERSION:
-        raise CalibrationError(
-            f"{library / FOLDER / MANIFEST}: a calibration of version {said['version']}, this"
-            f" Spectrum reads {VERSION}; run 'spectrum calibrate'"
-        )
-    return said
+    return _written(library, any_version=False)
 
 
 def last_provenance(library: Path) -> Provenance | None:
@@ -79,22 +73,29 @@ def last_provenance(library: Path) -> Provenance | None:
 
     Raises CalibrationError where the file cannot be understood.
     """
-    said = _written(library)
+    said = _written(library, any_version=True)
     return None if said is None else Provenance(**said["provenance"])
 
 
-def _written(library: Path) -> dict[str, Any] | None:
+def _written(library: Path, *, any_version: bool) -> dict[str, Any] | None:
     path = library / FOLDER / MANIFEST
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
+        if said["version"] != VERSION and not any_version:
+            raise CalibrationError(
+                f"{path}: a calibration of version {said['version']}, this Spectrum reads"
+                f" {VERSION}; run 'spectrum calibrate'"
+            )
         Provenance(**said["provenance"])
-        return dict(said) | {"version": int(said["version"])}
     except FileNotFoundError:
         return None
     except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, CalibrationError):
+            raise
         raise CalibrationError(
             f"{path}: not a calibration that can be read; run 'spectrum calibrate'"
         ) from error
+    return dict(said)
 
 
 def load(library: Path, make: MakeDetector, space: str) -> Gate | None:
